@@ -1,0 +1,25 @@
+import type { Lease } from "../core/job.ts";
+import type { Resources } from "../core/resources.ts";
+import type { LeasedJob } from "../state/state.ts";
+
+/** One place that runs attempts, as the scheduler sees it. */
+export interface WorkerView {
+  readonly name: string;
+  /** All that could ever be reserved there. */
+  readonly capacity: Resources;
+  /** Most attempts at once, whatever they reserve; null for no limit. */
+  readonly slots: number | null;
+}
+
+/** An engine that provides workers (pull) or takes jobs (push). The engine owns nodes and their quotas; the dispatcher owns the ledger. */
+export interface Backend {
+  readonly name: string;
+  workers(): Promise<readonly WorkerView[]>;
+  /** Starts the attempt and returns at once; `ended` is called exactly once, after every process of it is gone and its capacity is free. */
+  start(leased: LeasedJob, ended: () => void): void;
+  /** Ends a running attempt early: cancelled by a user, or stopped by the server. Resolves when it is gone. */
+  stop(lease: Lease, reason: "cancelled" | "stopped"): Promise<void>;
+  /** Live attempts. */
+  running(): readonly Lease[];
+  close(): Promise<void>;
+}

@@ -1,0 +1,22 @@
+import type { Readable } from "node:stream";
+import type { BlobRef, StagedBlob, StoredObject } from "../core/object.ts";
+
+/** The bytes of objects, as files with generated names spread over folders (`DIR/blobs/<2 hex>/<id>`), or inline in their row.
+ *  A blob never changes once staged. */
+export interface BlobStore {
+  /** Streams bytes to a new durable blob: file and folder are fsynced before it resolves. Nothing is left behind when `source` fails.
+   *  @throws SluiceError DISK_FULL */
+  stage(source: Readable | AsyncIterable<Uint8Array>): Promise<StagedBlob>;
+  /** Makes a file of the same file system a durable blob: by rename (`move`), or by copy (reflink where possible). Hash and fsync come after the move.
+   *  The caller has checked that it is a regular file that nobody else can write. @throws SluiceError DISK_FULL */
+  adopt(path: string, how: "move" | "copy"): Promise<StagedBlob>;
+  /** Streams `[start, endExclusive)`, verified block by block against the object's CRC32C: a flipped bit is an error, never data.
+   *  @throws SluiceError DATA_CORRUPT on the stream */
+  read(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">, start: number, endExclusive: number): Readable;
+  /** A path of the bytes that a sandbox can bind read-only; an inline blob is written to `scratchFolder` first. */
+  materialise(blob: BlobRef, scratchFolder: string): Promise<string>;
+  /** Removes blobs that no row names; absent ones are not an error. */
+  discard(blobIds: readonly string[]): Promise<void>;
+  /** Ids of blob files on disk, for the sweep after a crash; streamed in chunks, so that any number fits in memory. */
+  list(): AsyncIterable<string[]>;
+}
