@@ -1,0 +1,18 @@
+import { expect, it } from "vitest";
+import { newBlobId, newJobId, newToken } from "./ids.ts";
+
+const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
+
+it.each([
+  ["thumbs", "thumbs"],
+  ["a".repeat(24), "a".repeat(24)],
+  ["b".repeat(25), "b".repeat(16)],
+])("names jobs of %s by %s and a uuid", (service, start) => {
+  expect(newJobId(service)).toMatch(new RegExp(`^${start}-${UUID}$`));
+});
+
+it("gives blobs and tokens the promised lengths", () => {
+  expect(newBlobId()).toMatch(/^[0-9a-f]{32}$/);
+  expect(newToken()).toMatch(/^[0-9a-f]{64}$/);
+  expect(newToken()).not.toBe(newToken());
+});
