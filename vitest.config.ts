@@ -1,17 +1,21 @@
 import { defineConfig } from "vitest/config";
 
-/** Two projects: `unit` runs beside the source in seconds; `e2e` starts real servers and real programs. */
+/** Where each run leaves its counts as JSON, for a summary over several runs; unset for people at a terminal. */
+const reports = process.env.SLUICE_TEST_REPORTS;
+
+/** Two projects: `unit` runs beside the source in seconds; `e2e` starts real servers and real programs, one file at a time. */
 export default defineConfig({
   test: {
+    reporters: reports ? ["default", ["json", { outputFile: `${reports}/${process.pid}.json` }]] : ["default"],
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "test/rules/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "unit", include: ["src/**/*.test.ts", "test/rules/*.test.ts"], testTimeout: 30_000 } },
       {
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          maxWorkers: 1,
+          fileParallelism: false,
         },
       },
     ],

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what is missing to run Sluice, its demo and its tests, when it may (root or sudo; apt, dnf or apk);
+# otherwise prints the one line to run. Safe to run again: it does nothing when all is there.
+set -euo pipefail
+
+# program : apt package : dnf package : apk package
+needs=(
+  bwrap:bubblewrap:bubblewrap:bubblewrap
+  convert:imagemagick:ImageMagick:imagemagick
+  ffmpeg:ffmpeg:ffmpeg-free:ffmpeg
+  rclone:rclone:rclone:rclone
+  strace:strace:strace:strace
+)
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+  [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; }
+}
+
+install_packages() {
+  local missing=() need field refresh=() install=()
+  for need in "${needs[@]}"; do
+    command -v "${need%%:*}" >/dev/null 2>&1 || missing+=("$need")
+  done
+  [ "${#missing[@]}" -gt 0 ] || return 0
+
+  if command -v apt-get >/dev/null 2>&1; then
+    field=2 refresh=(apt-get update -qq) install=(apt-get install -y --no-install-recommends)
+  elif command -v dnf >/dev/null 2>&1; then
+    field=3 refresh=(true) install=(dnf install -y)
+  elif command -v apk >/dev/null 2>&1; then
+    field=4 refresh=(apk update) install=(apk add)
+  else
+    echo "setup: found neither apt-get, dnf nor apk; please install these programs:" "${missing[@]%%:*}" >&2
+    return 1
+  fi
+
+  local packages=()
+  for need in "${missing[@]}"; do packages+=("$(cut -d: -f"$field" <<<"$need")"); done
+  if ! may_install; then
+    echo "setup: some programs are missing; please run:  sudo ${install[*]} ${packages[*]}" >&2
+    return 1
+  fi
+  echo "setup: installing ${packages[*]}" >&2
+  local log
+  log=$(mktemp)
+  if ! { as_root "${refresh[@]}" && as_root env DEBIAN_FRONTEND=noninteractive "${install[@]}" "${packages[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "setup: could not install ${packages[*]}; the whole output is in $log" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
+
+# Ubuntu 24.04 and newer forbid user namespaces to programs without an AppArmor profile, and so bubblewrap as well.
+allow_user_namespaces() {
+  local switch=/proc/sys/kernel/apparmor_restrict_unprivileged_userns profile=/etc/apparmor.d/sluice-bwrap
+  if [ ! -r "$switch" ] || [ "$(cat "$switch")" != 1 ] || [ -e "$profile" ] || [ -e /etc/apparmor.d/bwrap-userns-restrict ]; then return 0; fi
+  if ! may_install; then
+    echo "setup: AppArmor forbids user namespaces; please run:  sudo $0" >&2
+    return 1
+  fi
+  as_root tee "$profile" >/dev/null <<'EOT'
+abi <abi/4.0>,
+include <tunables/global>
+
+profile sluice-bwrap /usr/bin/bwrap flags=(unconfined) {
+  userns,
+}
+EOT
+  as_root apparmor_parser -r "$profile"
+}
+
+install_packages
+allow_user_namespaces
