@@ -49,6 +49,7 @@ export interface RunningServer {
   readonly api: string;
   readonly s3: string;
   readonly data: string;
+  /** Of the server itself, whatever it runs under. */
   readonly pid: number;
   readonly admin: AdminCredentials;
   /** The environment that points the CLI at this server, and at nothing of the person who runs the tests. */
@@ -118,7 +119,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   try {
     const ready = await readyLine(child, exited, log);
     const admin = await credentials(data, options.env);
-    return running({ ...ready, data, admin, child, exited, log, parent });
+    const { pid }: { pid: number } = JSON.parse(await readFile(join(data, "server.json"), "utf8"));
+    return running({ ...ready, data, pid, admin, exited, log, parent });
   } catch (error) {
     child.kill("SIGKILL");
     if (parent !== null) await rm(parent, { recursive: true, force: true });
@@ -130,14 +132,14 @@ interface Started {
   readonly api: string;
   readonly s3: string;
   readonly data: string;
+  readonly pid: number;
   readonly admin: AdminCredentials;
-  readonly child: ChildProcess;
   readonly exited: Promise<number | string>;
   readonly log: () => string;
   readonly parent: string | null;
 }
 
-function running({ api, s3, data, admin, child, exited, log, parent }: Started): RunningServer {
+function running({ api, s3, data, pid, admin, exited, log, parent }: Started): RunningServer {
   const home = parent ?? data;
   const env: NodeJS.ProcessEnv = {
     ...cleanEnv(),
@@ -150,18 +152,18 @@ function running({ api, s3, data, admin, child, exited, log, parent }: Started):
     api,
     s3,
     data,
-    pid: child.pid ?? 0,
+    pid,
     admin,
     env,
     exited,
     log,
     cli: (args, cliOptions) => runCli(args, env, cliOptions),
     kill9: async () => {
-      child.kill("SIGKILL");
+      process.kill(pid, "SIGKILL");
       await exited;
     },
     stop: async () => {
-      child.kill("SIGTERM");
+      process.kill(pid, "SIGTERM");
       const code = await within(STOPPED_WITHIN_MS, exited, () => `The server did not stop:\n${log()}`).catch(
         (error) => {
           child.kill("SIGKILL");
@@ -182,10 +184,10 @@ async function credentials(data: string, env: Readonly<Record<string, string>> =
     }),
   );
   return {
-    user: env["SLUICE_ADMIN_USER"] ?? written.user ?? "",
-    password: env["SLUICE_ADMIN_PASSWORD"] ?? written.password ?? "",
-    access_key: env["SLUICE_ACCESS_KEY"] ?? written.access_key ?? "",
-    secret_key: env["SLUICE_SECRET_KEY"] ?? written.secret_key ?? "",
+    user: env.SLUICE_ADMIN_USER ?? written.user ?? "",
+    password: env.SLUICE_ADMIN_PASSWORD ?? written.password ?? "",
+    access_key: env.SLUICE_ACCESS_KEY ?? written.access_key ?? "",
+    secret_key: env.SLUICE_SECRET_KEY ?? written.secret_key ?? "",
   };
 }
 
