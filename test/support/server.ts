@@ -166,7 +166,7 @@ function running({ api, s3, data, pid, admin, exited, log, parent }: Started): R
       process.kill(pid, "SIGTERM");
       const code = await within(STOPPED_WITHIN_MS, exited, () => `The server did not stop:\n${log()}`).catch(
         (error) => {
-          child.kill("SIGKILL");
+          process.kill(pid, "SIGKILL");
           throw error;
         },
       );
