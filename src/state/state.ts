@@ -3,6 +3,7 @@ import type { FileEvent } from "../core/file-event.ts";
 import type { Attempt, AttemptResult, Grants, Job, JobState, Lease } from "../core/job.ts";
 import type { BlobRef, Bucket, ObjectInfo, StagedBlob, StoredObject } from "../core/object.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Resources } from "../core/resources.ts";
 import type { Revision, Service, ServiceRecord } from "../core/service.ts";
 
 /** What an upload brings. Its blob is already durable; `commitUpload` makes it an object, an event and jobs, or nothing. */
@@ -81,6 +82,8 @@ export interface JobHead {
   readonly seq: number;
   readonly createdAt: number;
   readonly inputBytes: number;
+  /** What one attempt reserves: `spec.resources` of the job's pinned revision. Heads of one revision may share the object. */
+  readonly need: Resources;
 }
 
 /** One service's queue: at most `perService` heads that could start now, and counts. */
@@ -90,6 +93,8 @@ export interface ServiceQueue {
   readonly queued: number;
   /** Attempts not yet ENDED, so that a job that is cancelled but still dying counts. */
   readonly active: number;
+  /** Most attempts at once, by the service's current revision; null for no limit but capacity. */
+  readonly concurrency: number | null;
   /** When the next job of this service leaves its backoff, or null. */
   readonly nextAt: number | null;
 }
