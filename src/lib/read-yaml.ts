@@ -180,6 +180,7 @@ class DocumentReader {
 
   /** Own entries win, then those of earlier sources. @see https://yaml.org/type/merge.html */
   #merge(source: TreeNode, entries: Map<string, TreeEntry>, path: Path): void {
+    if (this.#full) return;
     if (source.kind !== "map") {
       this.#fault(source.at, [...path, "<<"], "a merge key takes a map or a list of maps", null);
       return;
