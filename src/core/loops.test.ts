@@ -34,3 +34,24 @@ it("finds a cycle over three services, and none in a chain", () => {
   expect(findLoops(chain)).toEqual([]);
   expect(findLoops([...chain, service("c", at("x/3"), at("x/1"))])).toEqual([["a", "b", "c"]]);
 });
+
+it("names every service that lies on a loop, also where two loops share one", () => {
+  const services = [
+    service("a", at("x/1"), at("x/2"), at("x/3")),
+    service("b", at("x/2"), at("x/1")),
+    service("c", at("x/3"), at("x/1")),
+    service("outside", at("x/4"), at("x/1")),
+  ];
+  expect(findLoops(services)).toEqual([
+    ["a", "b"],
+    ["c", "a"],
+  ]);
+  expect(findLoops(services, ["c"])).toEqual([["c", "a"]]);
+  expect(findLoops(services, ["outside"])).toEqual([]);
+});
+
+it("looks through thousands of services of one bucket", () => {
+  const many = Array.from({ length: 3000 }, (_, n) => service(`s${n}`, at(`x/${n}`), at(`x/${n + 1}`)));
+  expect(findLoops(many, ["s0", "s1"])).toEqual([]);
+  expect(findLoops([...many, service("last", at("x/3000"), at("x/2999"))], ["last"])).toEqual([["last", "s2999"]]);
+});

@@ -3,30 +3,60 @@ import type { Service, StorageEntry } from "./service.ts";
 
 type Node = Pick<Service, "name" | "inputs" | "outputs">;
 
-/** Cycles of services whose outputs, after path and suffix filters, can feed each other's inputs: each as the names along it.
- *  May report a cycle that never happens (a script decides its file names), never misses one. */
-export function findLoops(services: readonly Node[]): string[][] {
-  const feeds = new Map(
-    services.map((from) => [from.name, services.filter((to) => canFeed(from, to)).map((to) => to.name)]),
-  );
-  const loops: string[][] = [];
-  const done = new Set<string>();
-  const walk = (name: string, path: string[]): void => {
-    const at = path.indexOf(name);
-    if (at >= 0) {
-      loops.push(path.slice(at));
-      return;
-    }
-    if (done.has(name)) return;
-    for (const next of feeds.get(name) ?? []) walk(next, [...path, name]);
-    done.add(name);
-  };
-  for (const service of services) walk(service.name, []);
-  return loops;
+/** For each service (of `through`, else of all) that can start itself again, the names along its shortest loop; each loop once.
+ *  Outputs count as feeding an input when path and suffix filters allow it: a loop may be reported that never happens (a script decides
+ *  its file names), but no service that lies on one is missed. */
+export function findLoops(services: readonly Node[], through?: readonly string[]): string[][] {
+  const feeds = feedsOf(services);
+  const loops = new Map<string, string[]>();
+  for (const name of through ?? services.map((service) => service.name)) {
+    const loop = shortestLoop(name, feeds);
+    const key = loop ? [...loop].sort().join("\0") : "";
+    if (loop && !loops.has(key)) loops.set(key, loop);
+  }
+  return [...loops.values()];
 }
 
-function canFeed(from: Node, to: Node): boolean {
-  return from.outputs.some((output) => to.inputs.some((input) => entryFeeds(output, input)));
+/** Answers which services a service's outputs can start. Inputs are grouped by bucket, as most pairs share none, and only services that
+ *  a walk reaches are looked at. */
+function feedsOf(services: readonly Node[]): (name: string) => readonly string[] {
+  const nodes = new Map(services.map((service) => [service.name, service]));
+  const readers = Map.groupBy(
+    services.flatMap(({ name, inputs }) => inputs.map((input) => ({ name, input }))),
+    ({ input }) => input.bucket,
+  );
+  const fedBy = (output: StorageEntry): string[] =>
+    (readers.get(output.bucket) ?? []).filter(({ input }) => entryFeeds(output, input)).map(({ name }) => name);
+  const known = new Map<string, readonly string[]>();
+  return (name) => {
+    const found = known.get(name) ?? [...new Set((nodes.get(name)?.outputs ?? []).flatMap(fedBy))];
+    known.set(name, found);
+    return found;
+  };
+}
+
+/** Breadth first from `start` back to itself. */
+function shortestLoop(start: string, feeds: (name: string) => readonly string[]): string[] | null {
+  const cameFrom = new Map<string, string>();
+  const queue = [start];
+  for (const name of queue) {
+    for (const next of feeds(name)) {
+      if (next === start) return pathTo(name, start, cameFrom);
+      if (cameFrom.has(next)) continue;
+      cameFrom.set(next, name);
+      queue.push(next);
+    }
+  }
+  return null;
+}
+
+function pathTo(end: string, start: string, cameFrom: ReadonlyMap<string, string>): string[] {
+  const path = [end];
+  for (let name = end; name !== start; ) {
+    name = cameFrom.get(name) ?? start;
+    path.unshift(name);
+  }
+  return path;
 }
 
 function entryFeeds(output: StorageEntry, input: StorageEntry): boolean {
