@@ -14,6 +14,8 @@ export interface WorkerView {
 /** An engine that provides workers (pull) or takes jobs (push). The engine owns nodes and their quotas; the dispatcher owns the ledger. */
 export interface Backend {
   readonly name: string;
+  /** Set when its workers may be lost: a lease that is not extended for this long ends as `lost`. Absent where attempts live and die with this process. */
+  readonly leaseTtlMs?: number;
   workers(): Promise<readonly WorkerView[]>;
   /** Starts the attempt and returns at once; `ended` is called exactly once, after every process of it is gone and its capacity is free. */
   start(leased: LeasedJob, ended: () => void): void;
