@@ -1,0 +1,48 @@
+import { cut, displayWidth, printable } from "./text.ts";
+
+export interface Column<T> {
+  readonly title: string;
+  readonly value: (item: T) => string;
+  /** Numbers stand to the right. */
+  readonly align?: "right";
+  /** May be cut when the terminal is narrow; at least one column of a table should be. */
+  readonly flexible?: boolean;
+}
+
+const GAP = "  ";
+const NARROWEST = 8;
+
+/** The rows below their titles. Fits `width` columns where the flexible columns allow it; null never cuts. */
+export function renderTable<T>(items: readonly T[], columns: readonly Column<T>[], width: number | null): string {
+  const rows = [
+    columns.map((column) => column.title),
+    ...items.map((item) => columns.map((column) => printable(column.value(item)))),
+  ];
+  const natural = columns.map((_, index) => Math.max(...rows.map((row) => displayWidth(row[index] ?? ""))));
+  const widths = width === null ? natural : shrink(natural, columns, width);
+  return rows.map((row) => `${renderRow(row, widths, columns)}\n`).join("");
+}
+
+function renderRow<T>(row: readonly string[], widths: readonly number[], columns: readonly Column<T>[]): string {
+  const cells = row.map((cell, index) => {
+    const width = widths[index] ?? 0;
+    const shown = cut(cell, width);
+    const padding = " ".repeat(width - displayWidth(shown));
+    return columns[index]?.align === "right" ? padding + shown : shown + padding;
+  });
+  return cells.join(GAP).trimEnd();
+}
+
+/** Takes columns from the widest flexible one until the table fits, or none can give any more. */
+function shrink<T>(natural: readonly number[], columns: readonly Column<T>[], width: number): number[] {
+  const widths = [...natural];
+  let over = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (widths.length - 1) - width;
+  while (over > 0) {
+    const flexible = widths.map((each, index) => (columns[index]?.flexible === true ? each : 0));
+    const widest = Math.max(...flexible);
+    if (widest <= NARROWEST) break;
+    widths[flexible.indexOf(widest)] = widest - 1;
+    over -= 1;
+  }
+  return widths;
+}
