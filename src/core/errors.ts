@@ -34,6 +34,11 @@ export const ERROR_CODES = {
   CHECKSUM_MISMATCH: { status: 400, retryable: true, means: "The bytes received do not match the checksum sent" },
   BODY_TRUNCATED: { status: 400, retryable: true, means: "The connection ended before the whole body arrived" },
   BODY_TOO_LARGE: { status: 413, retryable: false, means: "The body is larger than this call accepts" },
+  MEDIA_TYPE_UNSUPPORTED: {
+    status: 415,
+    retryable: false,
+    means: "The body's content type is not one this call reads",
+  },
   // Who is asking
   UNAUTHENTICATED: { status: 401, retryable: false, means: "Credentials are missing or wrong" },
   FORBIDDEN: { status: 403, retryable: false, means: "The credentials do not allow that" },
