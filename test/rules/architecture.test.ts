@@ -5,12 +5,16 @@ const ROOT = new URL("../../", import.meta.url);
 const page = readFileSync(new URL("ARCHITECTURE.md", ROOT), "utf8");
 
 it("ARCHITECTURE.md names only files that exist, and answers at least twenty questions", () => {
-  const named = [...page.matchAll(/`((?:src|test|bench|docs|deploy)\/[A-Za-z0-9._/-]+)`/g)].map((match) => match[1] ?? "");
+  const named = [...page.matchAll(/`((?:src|test|bench|docs|deploy)\/[A-Za-z0-9._/-]+)`/g)].map(
+    (match) => match[1] ?? "",
+  );
   expect(named.filter((path) => !existsSync(new URL(path, ROOT)))).toEqual([]);
   expect(page.match(/^\| .+\? \| `/gm)?.length ?? 0).toBeGreaterThanOrEqual(20);
 });
 
 it("ARCHITECTURE.md has a row for every room", () => {
-  const rooms = readdirSync(new URL("src", ROOT)).map((name) => (name.endsWith(".ts") ? `src/${name}` : `src/${name}/`));
+  const rooms = readdirSync(new URL("src", ROOT)).map((name) =>
+    name.endsWith(".ts") ? `src/${name}` : `src/${name}/`,
+  );
   expect(rooms.filter((room) => !page.includes(`| \`${room}\` |`))).toEqual([]);
 });
