@@ -67,17 +67,18 @@ function positionIn(text: string, offset: number): Position {
   return { line: before.split("\n").length, column: offset - before.lastIndexOf("\n") };
 }
 
-/** The offset of the first token that lies too deep, or null. With its own stack: recursion is what it guards against. */
+/** The offset of a token that lies too deep, or null. With its own stack: recursion is what it guards against. */
 function tooDeep(tokens: readonly unknown[]): number | null {
-  const stack = tokens.map((token) => ({ token, depth: 0 }));
+  const stack = tokens.map((token) => ({ token, depth: 0, offset: 0 }));
   for (let next = stack.pop(); next; next = stack.pop()) {
     const { token, depth } = next;
     if (typeof token !== "object" || token === null) continue;
-    if (depth > MAX_TREE_DEPTH) return "offset" in token && typeof token.offset === "number" ? token.offset : 0;
-    if ("value" in token) stack.push({ token: token.value, depth });
-    if ("key" in token) stack.push({ token: token.key, depth });
+    const offset = "offset" in token && typeof token.offset === "number" ? token.offset : next.offset;
+    if (depth > MAX_TREE_DEPTH) return offset;
+    if ("value" in token) stack.push({ token: token.value, depth, offset });
+    if ("key" in token) stack.push({ token: token.key, depth, offset });
     if ("items" in token && Array.isArray(token.items)) {
-      for (const item of token.items) stack.push({ token: item, depth: depth + 1 });
+      for (const item of token.items) stack.push({ token: item, depth: depth + 1, offset });
     }
   }
   return null;
