@@ -190,9 +190,9 @@ export const REPLICA_KEYS: readonly KeyRow[] = [
 export const CLUSTER_KEYS: readonly KeyRow[] = [
   kept("endpoint", TEXT, "address", ""),
   kept("auth_user", TEXT, "user", ""),
-  kept("auth_password", { is: "secret" }, "password", ""),
+  kept("auth_password", { is: "secret" }, "password"),
   kept("oidc_account_name", TEXT, "account of oidc-agent", ""),
-  kept("oidc_refresh_token", { is: "secret" }, "OIDC refresh token", ""),
+  kept("oidc_refresh_token", { is: "secret" }, "OIDC refresh token"),
   kept("ssl_verify", BOOLEAN, "check the certificate", true),
   kept("memory", BYTES, "default memory of a client's services", ""),
   kept("log_level", TEXT, "default log level of a client's services", ""),

@@ -73,7 +73,8 @@ export const OUTPUT_KEYS: readonly KeyRow[] = [
 const kept = (key: string, is: "text" | "secret" | "boolean", means: string): KeyRow => ({
   key,
   type: { is },
-  default: is === "boolean" ? false : "",
+  // A secret is answered empty: an empty one that comes back is still one that was given.
+  ...(is === "secret" ? {} : { default: is === "boolean" ? false : "" }),
   dialect: "oscar",
   effect: "kept",
   to: "definition",
