@@ -3,7 +3,7 @@ import type { JsonObject } from "../lib/tree.ts";
 import { buildService } from "./build-service.ts";
 import { ANY_SERVER, type ServerAbilities } from "./check-service.ts";
 import { Findings } from "./findings.ts";
-import { SMALL_SERVER } from "./fixtures/fixture-files.ts";
+import { SMALL_SERVER } from "./testing/fixture-files.ts";
 
 function build(definition: JsonObject, server: ServerAbilities = ANY_SERVER) {
   const findings = new Findings();

@@ -27,7 +27,7 @@ export function textsIn(definition: JsonObject, key: string): string[] {
   return listIn(definition, key).filter((item) => typeof item === "string");
 }
 
-export function listIn(definition: JsonObject, key: string): Json[] {
+function listIn(definition: JsonObject, key: string): Json[] {
   const value = definition[key];
   return Array.isArray(value) ? value : [];
 }

@@ -115,6 +115,9 @@ export const ENGINE_KEYS: readonly KeyRow[] = [
   readOnly("bucket_list", "buckets that isolation made"),
   readOnly("volume_status", "state of the volume"),
   readOnly("deployment", "state of the deployment"),
+  readOnly("revision", "the version of the definition that new jobs run"),
+  readOnly("created_at", "when the service was made"),
+  readOnly("updated_at", "when it was last changed"),
 ];
 
 export const MOUNT_KEYS: readonly KeyRow[] = [

@@ -60,7 +60,7 @@ export function placed(root: TreeNode, finding: Finding): Problem {
 }
 
 /** `memory: "12Q" is no quantity (write for example 256Mi)` */
-export function sentence(problem: Pick<Problem, "path" | "message" | "suggestion">): string {
+function sentence(problem: Pick<Problem, "path" | "message" | "suggestion">): string {
   const where = problem.path === "" ? "" : `${problem.path}: `;
   return `${where}${problem.message}${problem.suggestion === null ? "" : ` (${problem.suggestion})`}`;
 }

@@ -56,7 +56,7 @@ export type SectionName =
 /** What this server does with a key:
  *  `acts`: honours it. `kept`: there is nothing to do but to give it back. `warns`: kept, and the answer says that it has no effect.
  *  `read-only`: the server sets it; a value from outside is dropped. */
-export type Effect = "acts" | "kept" | "warns" | "read-only";
+type Effect = "acts" | "kept" | "warns" | "read-only";
 
 /** One key of one section. `docs/reference/fdl.md` shows these rows; parsing, defaults, warnings and answers come from them. */
 export interface KeyRow {
@@ -71,7 +71,7 @@ export interface KeyRow {
   /** Where it goes: a field of Service, or `definition` when it is only kept. */
   readonly to: string;
   readonly means: string;
-  /** In a section map: the id that means this server's own store, which needs no entry and is dropped. */
+  /** In a map of names: the one that the server itself puts there; it is dropped when it comes back. */
   readonly ownId?: string;
   /** For `warns`: what this server lacks. */
   readonly lacks?: string;

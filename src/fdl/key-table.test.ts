@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { readYaml } from "../lib/read-yaml.ts";
 import type { TreeNode } from "../lib/tree.ts";
-import { FIXTURES, fixtureText } from "./fixtures/fixture-files.ts";
 import type { SectionName, ValueType } from "./key-row.ts";
 import { KEY_TABLE, rowOf } from "./key-table.ts";
+import { FIXTURES, fixtureText } from "./testing/fixture-files.ts";
 
 const sections = Object.keys(KEY_TABLE).filter((name): name is SectionName => name in KEY_TABLE);
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { ANY_SERVER } from "./check-service.ts";
 import { fdlError } from "./findings.ts";
-import { FIXTURES, fixtureText, parseText, SMALL_SERVER } from "./fixtures/fixture-files.ts";
 import { parseFdl } from "./parse-fdl.ts";
+import { FIXTURES, fixtureText, parseText, SMALL_SERVER } from "./testing/fixture-files.ts";
 
 /** `line:column path: message` of each problem. */
 const told = (text: string | Uint8Array, server = ANY_SERVER) =>

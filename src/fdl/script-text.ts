@@ -1,7 +1,7 @@
 import { decodeUtf8 } from "../lib/utf8.ts";
 
 /** As OSCAR's limit: there a script lies in a Kubernetes ConfigMap, which holds 1 MiB. */
-export const MAX_SCRIPT_BYTES = 1024 * 1024;
+const MAX_SCRIPT_BYTES = 1024 * 1024;
 
 /** The text of a script with LF line ends, or why it cannot be one. */
 export function scriptText(content: string | Uint8Array): { readonly text: string } | { readonly wrong: string } {

@@ -3,9 +3,9 @@ import { stringify } from "yaml";
 import { isSluiceError, type SluiceError } from "../core/errors.ts";
 import type { JsonObject } from "../lib/tree.ts";
 import { ANY_SERVER } from "./check-service.ts";
-import { FIXTURES, fixtureText, parseText, SMALL_SERVER } from "./fixtures/fixture-files.ts";
 import { withKeptSecrets } from "./secret-values.ts";
 import { definitionOf, serviceFromDefinition, toDefinition } from "./service-definition.ts";
+import { FIXTURES, fixtureText, parseText, SMALL_SERVER } from "./testing/fixture-files.ts";
 
 const SCRIPT = "echo hi\n";
 
@@ -140,7 +140,9 @@ test.each(services)("what the server answers for %s, sent back, changes nothing"
   if (spec.name === "archive") return;
   const answer: JsonObject = JSON.parse(JSON.stringify(definitionOf(spec)));
   expect(JSON.stringify(answer)).not.toContain("not-a-real");
-  const again = serviceFromDefinition({ ...answer, token: "t", owner: "o" }, ANY_SERVER);
+  const added = { token: "t", owner: "o", revision: "rev-1", created_at: "x", updated_at: "x" };
+  const labels = { ...Object(answer.labels), oscar_service: spec.name };
+  const again = serviceFromDefinition({ ...answer, ...added, labels }, ANY_SERVER);
   expect(withKeptSecrets(again.spec, spec)).toEqual(spec);
 });
 

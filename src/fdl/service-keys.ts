@@ -128,6 +128,7 @@ export const SERVICE_KEYS: readonly KeyRow[] = [
     effect: "kept",
     to: "definition",
     means: "labels for other tools",
+    ownId: "oscar_service",
   },
   // Ours.
   {

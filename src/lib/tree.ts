@@ -27,7 +27,7 @@ export interface TreeEntry {
   readonly value: TreeNode;
 }
 
-export interface TreeList {
+interface TreeList {
   readonly kind: "list";
   readonly at: Position;
   readonly items: readonly TreeNode[];
@@ -45,7 +45,7 @@ export interface TreeScalar {
 export const MAX_TREE_DEPTH = 64;
 
 /** The position of everything in a tree that was no text. */
-export const NOWHERE: Position = { line: 0, column: 0 };
+const NOWHERE: Position = { line: 0, column: 0 };
 
 /** The tree of a JSON value, without positions. What lies deeper than MAX_TREE_DEPTH is left out: callers bound the depth before
  *  or have keys that reach nowhere near. Values that JSON has no word for count as null. */
