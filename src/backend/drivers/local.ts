@@ -18,8 +18,6 @@ export interface LocalBackendOptions {
   readonly logs: Pick<LogStore, "writer">;
   /** The supervisor: runs one attempt to its end, which includes `host.finish`. */
   readonly supervise: (order: AttemptOrder, host: AttemptHost) => Promise<void>;
-  /** The attempt's own folder, which the supervisor makes before it asks for the input. */
-  readonly attemptFolder: (lease: Lease) => string;
   readonly clock: Clock;
   readonly log: Log;
 }

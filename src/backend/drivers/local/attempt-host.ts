@@ -5,15 +5,13 @@ import { backoffMs } from "../../../lib/backoff.ts";
 import type { LeasedJob, StagedOutput } from "../../../state/state.ts";
 import type { AttemptHost } from "../../../supervisor/attempt-host.ts";
 import type { LocalBackendOptions } from "../local.ts";
-import { contentTypeOf } from "./content-type.ts";
 
 export interface LocalHost extends AttemptHost {
   /** Ends an attempt whose supervisor failed, as an infrastructure fault. Does nothing when it has ended. */
   abandon(cause: unknown): Promise<void>;
 }
 
-interface HostOptions
-  extends Pick<LocalBackendOptions, "state" | "blobs" | "logs" | "attemptFolder" | "clock" | "log"> {
+interface HostOptions extends Pick<LocalBackendOptions, "state" | "blobs" | "logs" | "clock" | "log"> {
   /** Aborted when the attempt must end early. */
   readonly signal: AbortSignal;
   /** Aborted when the server can wait no longer: a finish that cannot be committed is then left to the next start. */
@@ -65,14 +63,15 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
 
   return {
     signal: options.signal,
-    async input() {
+    async input(scratchFolder) {
       if (input === null)
         throw new SluiceError("INTERNAL", `Cannot stage the input of job "${lease.jobId}": it has none`);
-      return blobs.materialise(input.blob, options.attemptFolder(lease));
+      return blobs.materialise(input.blob, scratchFolder);
     },
-    async stageOutput({ bucket, key }, path, how) {
-      return { bucket, key, blob: await blobs.adopt(path, how), contentType: contentTypeOf(key) };
+    async stageOutput(target, path, how) {
+      return { ...target, blob: await blobs.adopt(path, how) };
     },
+    stageChunk: (outputs) => state.stageOutputs(lease, outputs),
     log: (chunk) => writer.write(chunk),
     started: () => state.startAttempt(lease, clock.now()),
     finish,
