@@ -23,9 +23,11 @@ export interface Upload {
   readonly at: number;
 }
 
+/** The job whose credential writes. */
 export interface Lineage {
   readonly rootId: string;
   readonly parentJobId: string;
+  /** Of the job itself; the event of what it writes has one more. */
   readonly hops: number;
 }
 
@@ -158,6 +160,8 @@ export interface CommitNotice {
   /** Services that gained a job that could start, or lost an active attempt. */
   readonly services: readonly string[];
   readonly kinds: readonly ChangeKind[];
+  /** True while `continueFanOut` has something to do. */
+  readonly moreToDo?: boolean;
 }
 
 export interface StateStats {
@@ -261,8 +265,10 @@ export interface State {
   /** Goes on with work that a crash or a very large finish left (events of published outputs that are not jobs yet).
    *  Returns true while there is more. */
   continueFanOut(limit: number): Promise<boolean>;
-  /** Writes a consistent copy of the database to `file` while everything runs. */
+  /** Writes a consistent copy of the database to `file`, which must not exist, while everything runs. */
   backup(file: string): Promise<void>;
+  /** Until the returned function is called, `garbageBlobs` names nothing: the files of a database copy made meanwhile stay where they are. */
+  holdBlobs(): () => void;
   stats(): Promise<StateStats>;
   /** Ends after the running transaction. */
   close(): Promise<void>;

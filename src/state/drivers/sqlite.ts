@@ -1,0 +1,61 @@
+import type { State } from "../state.ts";
+import type { CallName } from "./sqlite/calls.ts";
+import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
+import { finishCall } from "./sqlite/finish-call.ts";
+import { GarbageHold } from "./sqlite/garbage-hold.ts";
+import { ownBlob, ownOutputs } from "./sqlite/staged-bytes.ts";
+
+/** State in one SQLite file, in a worker thread of its own. Writers that wait at the same time share one fsync.
+ *  @throws SluiceError DATA_DIR_NEWER when a newer program wrote the file, DATA_DIR_INVALID when it is no database of ours */
+export async function openSqliteState(options: SqliteOptions): Promise<State> {
+  const channel = await openChannel(options);
+  const hold = new GarbageHold();
+  const remote = <Name extends CallName>(name: Name): State[Name] =>
+    ((...args: readonly unknown[]) => channel.call(name, args)) as State[Name];
+  const stageOutputs: State["stageOutputs"] = (lease, outputs) => remote("stageOutputs")(lease, ownOutputs(outputs));
+  return {
+    applyServices: remote("applyServices"),
+    service: remote("service"),
+    services: remote("services"),
+    removeService: remote("removeService"),
+    createBucket: remote("createBucket"),
+    deleteBucket: remote("deleteBucket"),
+    bucket: remote("bucket"),
+    buckets: remote("buckets"),
+    commitUpload: (upload) => remote("commitUpload")({ ...upload, blob: ownBlob(upload.blob) }),
+    object: remote("object"),
+    listObjects: remote("listObjects"),
+    deleteObjects: remote("deleteObjects"),
+    garbageBlobs: (limit) => hold.unlessHeld(() => remote("garbageBlobs")(limit)),
+    forgetBlobs: remote("forgetBlobs"),
+    unknownBlobs: remote("unknownBlobs"),
+    enqueue: (job) => remote("enqueue")(job.body === null ? job : { ...job, body: ownBlob(job.body) }),
+    queues: remote("queues"),
+    leaseJobs: remote("leaseJobs"),
+    startAttempt: remote("startAttempt"),
+    stageOutputs,
+    finishAttempt: finishCall({ stageOutputs, finishAttempt: remote("finishAttempt") }),
+    recoverAttempts: remote("recoverAttempts"),
+    cancelJob: remote("cancelJob"),
+    retryJob: remote("retryJob"),
+    deleteJob: remote("deleteJob"),
+    job: remote("job"),
+    jobs: remote("jobs"),
+    attempts: remote("attempts"),
+    jobEvent: remote("jobEvent"),
+    jobOutputs: remote("jobOutputs"),
+    attemptLog: remote("attemptLog"),
+    tokenPrincipal: remote("tokenPrincipal"),
+    counts: remote("counts"),
+    expireJobs: remote("expireJobs"),
+    changes: remote("changes"),
+    changeBounds: remote("changeBounds"),
+    expireChanges: remote("expireChanges"),
+    continueFanOut: remote("continueFanOut"),
+    subscribe: (listener) => channel.subscribe(listener),
+    backup: (file) => channel.backup(file),
+    holdBlobs: () => hold.take(),
+    stats: async () => channel.stats(),
+    close: () => channel.close(),
+  };
+}

@@ -1,0 +1,72 @@
+import type { BlobRef, StagedBlob } from "../../../core/object.ts";
+import type { Store } from "./store.ts";
+
+const INSERT = `INSERT INTO blobs (id, blob_id, refs, size, md5, block_crc32c, inline) VALUES (?, ?, ?, ?, ?, ?, ?)`;
+const FIND = "SELECT id FROM blobs WHERE blob_id = ?";
+const IN_GARBAGE = "SELECT 1 FROM garbage WHERE blob_id = ?";
+const ADD_REFS = "UPDATE blobs SET refs = refs + ? WHERE id = ?";
+const DROP_REF = "UPDATE blobs SET refs = refs - 1 WHERE id = ? RETURNING refs, blob_id, inline IS NOT NULL is_inline";
+const DELETE = "DELETE FROM blobs WHERE id = ?";
+const DISCARD = "INSERT OR IGNORE INTO garbage (blob_id) VALUES (?)";
+const GARBAGE = "SELECT blob_id FROM garbage LIMIT ?";
+const FORGET = "DELETE FROM garbage WHERE blob_id = ?";
+
+/** Gives durable bytes a row with `refs` references, or adds them when another output of the same finish names the blob too. */
+export function addBlob(store: Store, blob: StagedBlob, refs: number): number {
+  const known = store.db.get<{ id: number }>(FIND, blob.blobId);
+  if (known !== undefined) {
+    store.db.run(ADD_REFS, refs, known.id);
+    return known.id;
+  }
+  if (store.db.get(IN_GARBAGE, blob.blobId) !== undefined) throw new Error(`blob ${blob.blobId} is being removed`);
+  const id = store.tally.next("blob");
+  store.db.run(INSERT, id, blob.blobId, refs, blob.sizeBytes, blob.md5, blob.blockCrc32c, blob.inline);
+  return id;
+}
+
+/** One more row names the blob: a job pins it. False when the blob is gone. */
+export function pinBlob(store: Store, id: number): boolean {
+  return store.db.run(ADD_REFS, 1, id) === 1;
+}
+
+/** One row less names the blob; after the last one its file is garbage. */
+export function dropBlob(store: Store, id: number): void {
+  const row = store.db.get<{ refs: number; blob_id: string; is_inline: number }>(DROP_REF, id);
+  if (row === undefined || row.refs > 0) return;
+  store.db.run(DELETE, id);
+  if (row.is_inline === 0) store.db.run(DISCARD, row.blob_id);
+}
+
+/** Staged bytes that will not be published: garbage, unless a row names them after all (a finish that was sent twice). */
+export function discardStaged(store: Store, blobs: readonly StagedBlob[]): void {
+  for (const blob of blobs) {
+    if (blob.inline === null && store.db.get(FIND, blob.blobId) === undefined) store.db.run(DISCARD, blob.blobId);
+  }
+}
+
+export function garbageBlobs(store: Store, limit: number): string[] {
+  return store.db.all<{ blob_id: string }>(GARBAGE, limit).map((row) => row.blob_id);
+}
+
+export function forgetBlobs(store: Store, blobIds: readonly string[]): void {
+  for (const blobId of blobIds) store.db.run(FORGET, blobId);
+}
+
+/** Garbage counts as known: it has its own way out. */
+export function unknownBlobs(store: Store, blobIds: readonly string[]): string[] {
+  return blobIds.filter(
+    (blobId) => store.db.get(FIND, blobId) === undefined && store.db.get(IN_GARBAGE, blobId) === undefined,
+  );
+}
+
+/** Columns of `blobs` that `toBlobRef` reads. */
+export interface BlobRow {
+  readonly blob_id: string;
+  readonly inline: Uint8Array | null;
+}
+
+export function toBlobRef(row: BlobRow): BlobRef {
+  return row.inline === null
+    ? { kind: "file", blobId: row.blob_id }
+    : { kind: "inline", blobId: row.blob_id, bytes: row.inline };
+}

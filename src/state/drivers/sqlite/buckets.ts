@@ -1,0 +1,74 @@
+import { SluiceError } from "../../../core/errors.ts";
+import { checkBucketName } from "../../../core/keys.ts";
+import type { Bucket } from "../../../core/object.ts";
+import type { Principal } from "../../../core/principal.ts";
+import { type BucketRow, findBucket, mustFindBucket } from "./bucket-rows.ts";
+import { appendChange } from "./changes.ts";
+import { purgeObjects } from "./purge.ts";
+import type { Store } from "./store.ts";
+
+const INSERT = "INSERT INTO buckets (name, owner, created_at) VALUES (?, ?, ?)";
+const DELETE = "DELETE FROM buckets WHERE id = ?";
+const ALL = "SELECT * FROM buckets ORDER BY name";
+const OF_OWNER = "SELECT * FROM buckets WHERE owner = ? ORDER BY name";
+const ANY_OBJECT = "SELECT 1 FROM objects WHERE bucket = ? AND is_latest = 1 LIMIT 1";
+const ANY_PUBLISHED =
+  "SELECT 1 FROM staged s JOIN publications p ON p.id = s.publication WHERE s.bucket = ? AND p.state = 1 LIMIT 1";
+
+export function createBucket(store: Store, by: Principal, name: string): Bucket {
+  checkBucketName(name);
+  if (findBucket(store, name) !== undefined) {
+    throw new SluiceError("BUCKET_EXISTS", `Cannot create bucket "${name}": it exists`);
+  }
+  const bucket = { name, owner: by.subject, createdAt: Date.now() };
+  store.db.run(INSERT, name, bucket.owner, bucket.createdAt);
+  noteBucket(store, "bucket.created", name, bucket.owner, bucket.createdAt);
+  return bucket;
+}
+
+/** Creates the bucket when nobody has it. */
+export function ensureBucket(store: Store, by: Principal, name: string): void {
+  if (findBucket(store, name) === undefined) createBucket(store, by, name);
+}
+
+export function deleteBucket(store: Store, _by: Principal, name: string): void {
+  const row = mustFindBucket(store, name);
+  if (store.db.get(ANY_OBJECT, row.id) !== undefined || store.db.get(ANY_PUBLISHED, row.id) !== undefined) {
+    throw new SluiceError("BUCKET_NOT_EMPTY", `Cannot delete bucket "${name}": it holds objects (delete them first)`);
+  }
+  removeRow(store, row);
+}
+
+/** Removes the bucket with all its objects: at once for readers, the rows of many objects in the background. */
+export function removeBucketWithObjects(store: Store, name: string): void {
+  const row = findBucket(store, name);
+  if (row === undefined) return;
+  removeRow(store, row);
+  purgeObjects(store, row);
+}
+
+export function bucket(store: Store, name: string): Bucket | null {
+  const row = findBucket(store, name);
+  return row === undefined ? null : toBucket(row);
+}
+
+export function buckets(store: Store, owner: string | null): Bucket[] {
+  return (owner === null ? store.db.all<BucketRow>(ALL) : store.db.all<BucketRow>(OF_OWNER, owner)).map(toBucket);
+}
+
+const toBucket = (row: BucketRow): Bucket => ({ name: row.name, owner: row.owner, createdAt: row.created_at });
+
+function removeRow(store: Store, row: BucketRow): void {
+  store.db.run(DELETE, row.id);
+  noteBucket(store, "bucket.removed", row.name, row.owner, Date.now());
+}
+
+function noteBucket(
+  store: Store,
+  kind: "bucket.created" | "bucket.removed",
+  name: string,
+  owner: string,
+  at: number,
+): void {
+  appendChange(store, { at, owner, kind, key: name, sequencer: 0, data: { bucket: name } });
+}

@@ -1,0 +1,44 @@
+import type { Change, ChangeKind } from "../../../core/change.ts";
+import type { Store } from "./store.ts";
+
+const INSERT = "INSERT INTO changes (seq, at, owner, kind, key, sequencer, data) VALUES (?, ?, ?, ?, ?, ?, ?)";
+const AFTER = "SELECT * FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";
+const AFTER_OF_OWNER = "SELECT * FROM changes WHERE owner = ? AND seq > ? ORDER BY seq LIMIT ?";
+// Two sub-selects, because SQLite walks the whole index for MIN and MAX in one SELECT.
+const BOUNDS = "SELECT (SELECT MIN(seq) FROM changes) first, (SELECT MAX(seq) FROM changes) last";
+const EXPIRE = "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes ORDER BY seq LIMIT ?) AND at < ?";
+
+type ChangeRow = Omit<Change, "data"> & { readonly data: string };
+
+/** Appends one committed fact to the log, in the transaction of the fact itself. `data` must hold no secret. */
+export function appendChange(store: Store, change: Omit<Change, "seq">): void {
+  const { at, owner, kind, key, sequencer, data } = change;
+  store.db.run(INSERT, store.tally.next("change"), at, owner, kind, key, sequencer, JSON.stringify(data));
+  store.tally.noteKind(kind);
+}
+
+export function changes(store: Store, after: number, limit: number, owner: string | null): Change[] {
+  const rows =
+    owner === null
+      ? store.db.all<ChangeRow>(AFTER, after, limit)
+      : store.db.all<ChangeRow>(AFTER_OF_OWNER, owner, after, limit);
+  return rows.map((row) => ({
+    seq: row.seq,
+    at: row.at,
+    owner: row.owner,
+    kind: row.kind as ChangeKind,
+    key: row.key,
+    sequencer: row.sequencer,
+    data: JSON.parse(row.data) as Record<string, unknown>,
+  }));
+}
+
+export function changeBounds(store: Store): { first: number; last: number } {
+  const row = store.db.get<{ first: number | null; last: number | null }>(BOUNDS);
+  return { first: row?.first ?? 0, last: row?.last ?? 0 };
+}
+
+/** Removes at most `limit` of the oldest changes, those before `before`. */
+export function expireChanges(store: Store, before: number, limit: number): number {
+  return store.db.run(EXPIRE, limit, before);
+}

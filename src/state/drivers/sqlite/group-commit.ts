@@ -1,0 +1,166 @@
+import { rmSync } from "node:fs";
+import { SluiceError } from "../../../core/errors.ts";
+import { crashPoint } from "../../../lib/crash-point.ts";
+import type { CommitNotice, StateStats } from "../../state.ts";
+import { moreToDo } from "./background.ts";
+import type { Answer, Call, CallName, CrossedError } from "./calls.ts";
+import { handle, isGrowing } from "./handlers.ts";
+import { KeptFailure } from "./kept-failure.ts";
+import { isDiskFull, isIoError } from "./sqlite-error.ts";
+import type { Store } from "./store.ts";
+
+const CHANGE_SERVICES: readonly CallName[] = ["applyServices", "removeService"];
+
+export interface GroupResult {
+  readonly answers: readonly Answer[];
+  /** Null when nothing was committed. */
+  readonly notice: CommitNotice | null;
+}
+
+/** Commits many calls with one fsync:
+ *  ```
+ *  BEGIN IMMEDIATE
+ *    SAVEPOINT, call, RELEASE            a call that fails is rolled back to its savepoint and answers its error; the others go on
+ *    …
+ *    counters and sequences, written once
+ *  COMMIT                                the one fsync; only now is anybody answered
+ *  ```
+ *  When SQLite ends the transaction itself, or the commit fails, nobody's call was done:
+ *  disk full → calls that store users' data answer DISK_FULL, the others run once more with the reserve file released;
+ *  an I/O error → the process ends, because what reached the disk is unknown;  anything else → INTERNAL for each. */
+export class GroupCommit {
+  readonly #store: Store;
+  readonly #reserveFile: string | null;
+  #commits = 0;
+  #members = 0;
+  #largestGroup = 0;
+  #syncs = 0;
+
+  constructor(store: Store, reserveFile: string | null) {
+    this.#store = store;
+    this.#reserveFile = reserveFile;
+  }
+
+  /** @throws the I/O error after which the process must end */
+  run(calls: readonly Call[]): GroupResult {
+    try {
+      return this.#commit(calls);
+    } catch (error) {
+      this.#abandon();
+      if (isIoError(error)) throw error;
+      if (!isDiskFull(error)) return { answers: calls.map((call) => failure(call, error)), notice: null };
+      return this.#runWithReserve(calls);
+    }
+  }
+
+  /** Moves committed pages from the WAL into the database file once there are enough. @throws on I/O errors, like `run` */
+  checkpoint(minimumFrames: number): void {
+    const log = this.#store.db.get<{ log: number }>("PRAGMA wal_checkpoint(NOOP)")?.log ?? 0;
+    if (log < minimumFrames) return;
+    try {
+      this.#store.db.get("PRAGMA wal_checkpoint(PASSIVE)");
+      this.#syncs += 2;
+    } catch (error) {
+      // A full disk only puts it off: everything is safe in the WAL.
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  stats(): StateStats {
+    return {
+      commits: this.#commits,
+      members: this.#members,
+      fsyncs: this.#commits + this.#syncs,
+      largestGroup: this.#largestGroup,
+    };
+  }
+
+  #commit(calls: readonly Call[]): GroupResult {
+    const { db, tally } = this.#store;
+    db.run("BEGIN IMMEDIATE");
+    const answers = calls.map((call) => this.#member(call));
+    tally.flush();
+    const more = moreToDo(this.#store);
+    crashBefore(calls);
+    db.run("COMMIT");
+    crashAfter(calls);
+    this.#commits += 1;
+    this.#members += calls.length;
+    this.#largestGroup = Math.max(this.#largestGroup, calls.length);
+    return { answers, notice: { ...tally.takeNotice(), moreToDo: more } };
+  }
+
+  /** One call in its savepoint. @throws what ended the whole transaction */
+  #member(call: Call): Answer {
+    const { db, tally } = this.#store;
+    const mark = tally.mark();
+    db.run("SAVEPOINT member");
+    try {
+      const value = handle(this.#store, call[1], call[2]);
+      db.run("RELEASE member");
+      return [call[0], true, value];
+    } catch (error) {
+      if (!db.inTransaction || isDiskFull(error) || isIoError(error)) throw error;
+      if (error instanceof KeptFailure) {
+        db.run("RELEASE member");
+        return failure(call, error.error);
+      }
+      db.run("ROLLBACK TO member");
+      db.run("RELEASE member");
+      tally.rollback(mark);
+      if (CHANGE_SERVICES.includes(call[1])) this.#store.services.forget();
+      return failure(call, error);
+    }
+  }
+
+  #runWithReserve(calls: readonly Call[]): GroupResult {
+    const refused = calls.filter((call) => isGrowing(call[1])).map(diskFull);
+    const others = calls.filter((call) => !isGrowing(call[1]));
+    if (others.length === 0) return { answers: refused, notice: null };
+    if (this.#reserveFile !== null) rmSync(this.#reserveFile, { force: true });
+    try {
+      const { answers, notice } = this.#commit(others);
+      return { answers: [...refused, ...answers], notice };
+    } catch (error) {
+      this.#abandon();
+      if (!isDiskFull(error)) throw error;
+      return { answers: [...refused, ...others.map(diskFull)], notice: null };
+    }
+  }
+
+  /** Forgets a transaction that did not commit. */
+  #abandon(): void {
+    const { db, tally, services } = this.#store;
+    if (db.inTransaction) db.run("ROLLBACK");
+    tally.reload();
+    services.forget();
+  }
+}
+
+function crashBefore(calls: readonly Call[]): void {
+  if (names(calls, "finishAttempt")) crashPoint("finish.before-commit");
+}
+
+function crashAfter(calls: readonly Call[]): void {
+  if (names(calls, "finishAttempt")) crashPoint("finish.committed");
+  if (names(calls, "leaseJobs")) crashPoint("lease.committed");
+  if (names(calls, "commitUpload")) crashPoint("put.committed");
+}
+
+const names = (calls: readonly Call[], name: CallName): boolean => calls.some((call) => call[1] === name);
+
+const diskFull = (call: Call): Answer =>
+  failure(
+    call,
+    new SluiceError("DISK_FULL", "Cannot store the change: the data directory's file system is full (free some space)"),
+  );
+
+export const failure = (call: Call, error: unknown): Answer => [call[0], false, crossError(error, call[1])];
+
+/** An error as data. What is no SluiceError is a defect: it becomes INTERNAL, and its stack goes along for the log. */
+export function crossError(error: unknown, doing: string): CrossedError {
+  if (error instanceof SluiceError) return { code: error.code, message: error.message, details: error.details };
+  const text = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error ? error.stack : undefined;
+  return { code: "INTERNAL", message: `Cannot do ${doing}: ${text}`, stack };
+}

@@ -1,0 +1,82 @@
+import type { State } from "../../state.ts";
+import { continueFanOut } from "./background.ts";
+import { forgetBlobs, garbageBlobs, unknownBlobs } from "./blobs.ts";
+import { bucket, buckets, createBucket, deleteBucket } from "./buckets.ts";
+import type { CallName } from "./calls.ts";
+import { changeBounds, changes, expireChanges } from "./changes.ts";
+import { finishAttempt } from "./finish-attempt.ts";
+import { jobs } from "./job-listing.ts";
+import { cancelJob, enqueue, retryJob } from "./job-orders.ts";
+import { attemptLog, attempts, counts, job, jobEvent } from "./job-queries.ts";
+import { deleteJob, expireJobs } from "./job-removal.ts";
+import { leaseJobs, startAttempt } from "./lease-jobs.ts";
+import { listObjects } from "./listing.ts";
+import { commitUpload, deleteObjects, jobOutputs, object } from "./objects.ts";
+import { stageOutputs } from "./publications.ts";
+import { queues } from "./queues.ts";
+import { recoverAttempts } from "./recover.ts";
+import { applyServices, removeService, service, services } from "./services.ts";
+import type { Store } from "./store.ts";
+import { tokenPrincipal } from "./tokens.ts";
+
+type Handler<Name extends CallName> = (
+  store: Store,
+  ...args: Parameters<State[Name]>
+) => Awaited<ReturnType<State[Name]>>;
+type Handlers<Names extends CallName> = { readonly [Name in Names]: Handler<Name> };
+
+/** Calls that change nothing: they run outside transactions. */
+const READS = {
+  service,
+  services,
+  bucket,
+  buckets,
+  object,
+  listObjects,
+  garbageBlobs,
+  unknownBlobs,
+  queues,
+  job,
+  jobs,
+  attempts,
+  jobEvent,
+  jobOutputs,
+  attemptLog,
+  tokenPrincipal,
+  counts,
+  changes,
+  changeBounds,
+} satisfies Partial<Handlers<CallName>>;
+
+/** Calls that store what users send. When the disk is full they are refused, while all other writes may use the reserve. */
+const GROWING = { applyServices, createBucket, commitUpload, enqueue, stageOutputs, retryJob } satisfies Partial<
+  Handlers<CallName>
+>;
+
+const OTHER_WRITES = {
+  removeService,
+  deleteBucket,
+  deleteObjects,
+  forgetBlobs,
+  leaseJobs,
+  startAttempt,
+  finishAttempt,
+  recoverAttempts,
+  cancelJob,
+  deleteJob,
+  expireJobs,
+  expireChanges,
+  continueFanOut,
+} satisfies Partial<Handlers<CallName>>;
+
+/** Every call has exactly one handler: a method of State that is missing here does not compile. */
+const HANDLERS: Handlers<CallName> = { ...READS, ...GROWING, ...OTHER_WRITES };
+
+export const isRead = (name: CallName): boolean => Object.hasOwn(READS, name);
+export const isGrowing = (name: CallName): boolean => Object.hasOwn(GROWING, name);
+
+/** Runs one call. The arguments were typed on the other side of the thread border. */
+export function handle(store: Store, name: CallName, args: readonly unknown[]): unknown {
+  const handler = HANDLERS[name] as (store: Store, ...args: readonly unknown[]) => unknown;
+  return handler(store, ...args);
+}

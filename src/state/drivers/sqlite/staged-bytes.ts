@@ -1,0 +1,15 @@
+import type { StagedBlob } from "../../../core/object.ts";
+import type { StagedOutput } from "../../state.ts";
+
+/** Bytes with a buffer of their own: a message to a worker copies the whole buffer behind a view, and Node's small buffers share one. */
+export function ownBytes<Bytes extends Uint8Array | null>(bytes: Bytes): Bytes | Uint8Array {
+  if (bytes === null || bytes.byteLength === bytes.buffer.byteLength) return bytes;
+  return new Uint8Array(bytes);
+}
+
+export function ownBlob(blob: StagedBlob): StagedBlob {
+  return { ...blob, blockCrc32c: ownBytes(blob.blockCrc32c), inline: ownBytes(blob.inline) };
+}
+
+export const ownOutputs = (outputs: readonly StagedOutput[]): StagedOutput[] =>
+  outputs.map((output) => ({ ...output, blob: ownBlob(output.blob) }));
