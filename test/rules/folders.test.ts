@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[] | "*"> = {
   s3: [],
   state: [],
   identity: ["state"],
-  jobs: ["state", "identity", "logs", "dispatch"],
+  jobs: ["state", "identity", "logs", "dispatch", "scheduler"],
   objectstore: ["state", "identity", "s3"],
   logs: ["state"],
   sandbox: [],
