@@ -1,0 +1,241 @@
+import { isSluiceError } from "../core/errors.ts";
+import type { AttemptResult, Reason } from "../core/job.ts";
+import { crashPoint } from "../lib/crash-point.ts";
+import type { Log } from "../lib/log.ts";
+import { removeTree } from "../lib/remove-tree.ts";
+import type { ExecResult, Instance, Sandbox, SandboxMount } from "../sandbox/sandbox.ts";
+import { type AttemptFolder, makeAttemptFolder } from "./attempt-folder.ts";
+import type { AbortReason, AttemptHost, AttemptOrder } from "./attempt-host.ts";
+import { attemptLimits, type LimitDefaults } from "./attempt-limits.ts";
+import { type CollectedOutputs, collectOutputs } from "./collect-outputs.ts";
+import { scriptCommand } from "./interpreter.ts";
+import { LastLine } from "./last-line.ts";
+import { abortedEnd, attemptUsage, failedEnd, type ScriptEnd, scriptEnd } from "./outcome.ts";
+import { scriptEnvironment, stagedInputPath } from "./script-environment.ts";
+import { SCRIPT_PATHS } from "./script-paths.ts";
+
+export interface SupervisorOptions extends LimitDefaults {
+  readonly sandbox: Sandbox;
+  /** `DIR/work`, on the store's file system; it exists, and the sandbox's users may walk through it. */
+  readonly workFolder: string;
+  /** RESOURCE_ID: the name of this machine. */
+  readonly node: string;
+  readonly log: Log;
+  /** Time between SIGTERM and SIGKILL for a script that is ended from outside; default 3 s. */
+  readonly graceMs?: number;
+}
+
+const GRACE_MS = 3000;
+const NO_OUTPUTS: CollectedOutputs = { outputs: [], objects: 0, bytes: 0 };
+
+/** Runs one attempt to its end and reports it with one `finish`, whatever happens: a script's failure, an early end from outside, a fault of this
+ *  machine. Resolves when nothing of it is left: no process, no folder. An attempt that was superseded is dropped without an error.
+ *  @throws what `host.finish` throws, LEASE_STALE apart */
+export async function runAttempt(order: AttemptOrder, host: AttemptHost, options: SupervisorOptions): Promise<void> {
+  await new AttemptRun(order, host, options).run();
+}
+
+/** ```
+ *  folder → input → sandbox ─▶ script ∥ `started` ─▶ sandbox gone ─▶ outputs staged (exit 0 only) ─▶ finish ∥ folder removed
+ *     └───────┴────────┴─────────┴── fault, abort or stale lease ──────────────┴──────────────────────▶ finish
+ *  ```
+ *  The script starts before `started` is durable: the wait for the disk would be added to every job, and a stale lease, which only that call
+ *  finds out, still publishes nothing. An abort while the script runs wins over what the script makes of SIGTERM: its exit 0 is no success then.
+ *  An abort by `stopped` after that changes nothing any more if the outputs are all staged: the work is done. */
+class AttemptRun {
+  readonly #order: AttemptOrder;
+  readonly #host: AttemptHost;
+  readonly #options: SupervisorOptions;
+  readonly #log: Log;
+  readonly #lastLine = new LastLine();
+  readonly #logging: Array<Promise<void>> = [];
+  #instance: Instance | null = null;
+  #exec: ExecResult | null = null;
+  #collected = NO_OUTPUTS;
+  #isStale = false;
+
+  constructor(order: AttemptOrder, host: AttemptHost, options: SupervisorOptions) {
+    this.#order = order;
+    this.#host = host;
+    this.#options = options;
+    this.#log = options.log.child({ job: order.job.id, attempt: order.lease.attempt });
+  }
+
+  async run(): Promise<void> {
+    const end = await this.#end();
+    await Promise.all(this.#logging);
+    const { objects, bytes } = this.#collected;
+    const usage = attemptUsage(this.#exec, this.#order.input?.sizeBytes ?? 0, { files: objects, bytes });
+    await Promise.all([this.#finish({ ...end, usage }), this.#removeFolder()]);
+  }
+
+  /** How it ended. Never throws. */
+  async #end(): Promise<ScriptEnd> {
+    try {
+      return await this.#runToEnd();
+    } catch (error) {
+      this.#collected = NO_OUTPUTS;
+      return this.#endOf(error);
+    } finally {
+      await this.#destroySandbox().catch((error: unknown) => this.#log.error("cannot remove a sandbox", { error }));
+    }
+  }
+
+  async #runToEnd(): Promise<ScriptEnd> {
+    const { spec } = this.#order.revision;
+    const limits = attemptLimits(spec, this.#options);
+    const folder = await this.#makeFolder();
+    const mounts = [...folder.mounts, ...(await this.#inputMount(folder))];
+    this.#instance = await this.#options.sandbox.create({
+      id: this.#id,
+      root: { kind: "host" },
+      workFolder: folder.path,
+      mounts,
+      workingDirectory: SCRIPT_PATHS.work,
+      limits,
+      network: spec.network,
+      hostname: "sluice",
+    });
+    const aborted = this.#aborted ?? (await this.#runScript(this.#instance));
+    await this.#destroySandbox();
+    if (this.#exec === null || aborted !== null) return abortedEnd(aborted ?? "stopped", this.#exec);
+    for (const note of this.#exec.notes) this.#say(note);
+    const end = scriptEnd(this.#exec, limits, this.#lastLine.text(this.#secrets));
+    if (end.outcome === "ok") await this.#collect(folder);
+    return this.#abandoned === null ? end : abortedEnd(this.#abandoned, this.#exec);
+  }
+
+  async #makeFolder(): Promise<AttemptFolder> {
+    const { event, revision } = this.#order;
+    return makeAttemptFolder(this.#options.workFolder, this.#id, {
+      script: revision.spec.script,
+      event: event.payload,
+    });
+  }
+
+  async #inputMount(folder: AttemptFolder): Promise<SandboxMount[]> {
+    const target = stagedInputPath(this.#order);
+    if (target === null) return [];
+    return [{ kind: "blob", source: await this.#host.input(folder.path), target, readOnly: true }];
+  }
+
+  /** Returns why the script was ended from outside; null when it ended by itself or by a limit. */
+  async #runScript(instance: Instance): Promise<AbortReason | null> {
+    const { signal } = this.#host;
+    const { argv, warning } = scriptCommand(this.#order.revision.spec.script, SCRIPT_PATHS.script);
+    if (warning !== null) this.#say(warning);
+    const running = instance.exec({
+      argv,
+      env: scriptEnvironment(this.#order, this.#options.node),
+      separateStdout: false,
+      onOutput: (chunk) => {
+        this.#lastLine.add(chunk);
+        return this.#host.log(chunk);
+      },
+    });
+    const stop = (): void => void this.#stop(instance, this.#options.graceMs ?? GRACE_MS);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      const [exec] = await Promise.all([running, this.#noteStart(instance)]);
+      this.#exec = exec;
+      return this.#aborted;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #noteStart(instance: Instance): Promise<void> {
+    try {
+      await this.#host.started();
+      crashPoint("attempt.started");
+    } catch (error) {
+      if (isSluiceError(error, "LEASE_STALE")) {
+        this.#isStale = true;
+        await this.#stop(instance, 0);
+      } else {
+        this.#log.warn("cannot note that the script runs", { error });
+      }
+    }
+  }
+
+  async #stop(instance: Instance, graceMs: number): Promise<void> {
+    try {
+      await instance.stop(graceMs);
+    } catch (error) {
+      this.#log.error("cannot stop a script", { error });
+    }
+  }
+
+  async #collect(folder: AttemptFolder): Promise<void> {
+    this.#collected = await collectOutputs(this.#order, this.#host, folder.output, (sentence) => this.#say(sentence));
+  }
+
+  #endOf(error: unknown): ScriptEnd {
+    if (this.#aborted !== null) return abortedEnd(this.#aborted, this.#exec);
+    if (isSluiceError(error, "LEASE_STALE")) return abortedEnd("lost", this.#exec);
+    const reason = isSluiceError(error, "OUTPUT_INVALID") ? scriptsFault(error.details?.reason) : "infrastructure";
+    if (isSluiceError(error)) return failedEnd(reason, error.message, this.#exec);
+    if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
+      return failedEnd("infrastructure", "the file system of the data directory is full: free space on it", this.#exec);
+    }
+    this.#log.error("an attempt ended by a defect", { error });
+    return failedEnd("infrastructure", "Sluice failed to run it: the server's log says more", this.#exec);
+  }
+
+  async #finish(result: AttemptResult): Promise<void> {
+    try {
+      await this.#host.finish(result, result.outcome === "ok" ? this.#collected.outputs : []);
+    } catch (error) {
+      if (!isSluiceError(error, "LEASE_STALE")) throw error;
+      this.#log.info("a superseded attempt was dropped");
+    }
+  }
+
+  async #destroySandbox(): Promise<void> {
+    const instance = this.#instance;
+    this.#instance = null;
+    await instance?.destroy();
+  }
+
+  async #removeFolder(): Promise<void> {
+    try {
+      await removeTree(this.#folderPath);
+    } catch (error) {
+      this.#log.error("cannot remove the folder of an attempt", { error });
+    }
+  }
+
+  /** A line of our own in the script's log. */
+  #say(sentence: string): void {
+    const busy = this.#host.log(Buffer.from(`${this.#lastLine.isOpen ? "\n" : ""}sluice: ${sentence}\n`));
+    this.#lastLine.add(Buffer.from("\n"));
+    if (busy) this.#logging.push(busy);
+  }
+
+  get #id(): string {
+    return `${this.#order.job.id}.${this.#order.lease.attempt}`;
+  }
+
+  get #folderPath(): string {
+    return `${this.#options.workFolder}/${this.#id}`;
+  }
+
+  get #aborted(): AbortReason | null {
+    const { aborted, reason } = this.#host.signal;
+    if (!aborted) return this.#isStale ? "lost" : null;
+    return reason === "cancelled" || reason === "lost" ? reason : "stopped";
+  }
+
+  /** Why finished work is thrown away. */
+  get #abandoned(): AbortReason | null {
+    return this.#aborted === "stopped" ? null : this.#aborted;
+  }
+
+  get #secrets(): string[] {
+    return [...Object.values(this.#order.revision.spec.secrets), this.#order.token];
+  }
+}
+
+function scriptsFault(reason: unknown): Reason {
+  return reason === "output_name" ? "output_name" : "output_invalid";
+}
