@@ -1,0 +1,96 @@
+import { extname } from "node:path";
+import { defineCommand, expectArguments } from "../arguments.ts";
+import { type Io, say, tell } from "../io.ts";
+import { bar, progressLine } from "../progress.ts";
+import { parseRemotePath, type RemotePath } from "../remote-path.ts";
+import { reportFailures } from "../report-failures.ts";
+import { SERVER_OPTIONS } from "../server-options.ts";
+import { inBucket, type Store, withStore } from "../store.ts";
+import { counted, printable } from "../text.ts";
+import { transferAll } from "../transfers.ts";
+import { bytesText, durationText } from "../units.ts";
+import { uploadFile } from "../upload.ts";
+import { planUploads, type UploadPlan } from "../upload-plan.ts";
+
+const USAGE = "put PATH… BUCKET/PREFIX/";
+
+export const command = defineCommand({
+  name: "put",
+  summary: "Upload files and folders",
+  usage: [USAGE, "put FILE BUCKET/KEY"],
+  description: [
+    "What lies in a folder keeps its place below the prefix. A target that does not end in a slash is the exact key of one file.",
+    "Services whose input path the keys fall under start by themselves: follow them with `sluice jobs wait --all`.",
+  ],
+  options: { ...SERVER_OPTIONS },
+  examples: [
+    "sluice put cat.jpg photos/in/",
+    "sluice put holiday/ photos/in/2026/",
+    "sluice put cat.jpg photos/in/tom.jpg",
+  ],
+  async run({ flags, positionals }, io) {
+    const words = expectArguments(USAGE, positionals, 2);
+    const target = parseRemotePath(words.at(-1) ?? "");
+    const plan = await planUploads(words.slice(0, -1), target);
+    for (const line of plan.skipped) tell(io, printable(line));
+    return withStore(flags, io, (store) => putAll(store, target, plan, io));
+  },
+});
+
+async function putAll({ s3 }: Store, target: RemotePath, { files }: UploadPlan, io: Io): Promise<number> {
+  const startedAt = performance.now();
+  const progress = progressLine(io);
+  const total = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  let bytes = 0;
+  let done = 0;
+  const show = (): void =>
+    progress.update(
+      () =>
+        `${bar(bytes, total)}  ${bytesText(bytes)} of ${bytesText(total)}  ${done} of ${counted(files.length, "file")}`,
+    );
+  const send = (key: string, body: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<string> =>
+    inBucket(target.bucket, () => s3.put(target.bucket, key, body, sizeBytes, contentType(key)));
+  let failures: Awaited<ReturnType<typeof transferAll>>;
+  try {
+    failures = await transferAll(
+      files,
+      (file) => file.path,
+      async (file) => {
+        await uploadFile(file, send, (count) => {
+          bytes += count;
+          show();
+        });
+        done += 1;
+      },
+    );
+  } finally {
+    progress.clear();
+  }
+  const where =
+    files.length === 1 && !target.isFolder
+      ? `${target.bucket}/${target.key}`
+      : `${target.bucket}/${target.isFolder ? target.key : ""}`;
+  say(
+    io,
+    `Uploaded ${counted(done, "file")}, ${bytesText(bytes)}, to ${printable(where)} in ${durationText(performance.now() - startedAt)}`,
+  );
+  return reportFailures(io, "upload", failures);
+}
+
+/** The types that browsers show; everything else is bytes. */
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  ".jpg": "image/jpeg",
+  ".jpeg": "image/jpeg",
+  ".png": "image/png",
+  ".gif": "image/gif",
+  ".webp": "image/webp",
+  ".svg": "image/svg+xml",
+  ".mp4": "video/mp4",
+  ".pdf": "application/pdf",
+  ".json": "application/json",
+  ".txt": "text/plain; charset=utf-8",
+  ".csv": "text/csv; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+};
+
+const contentType = (key: string): string => CONTENT_TYPES[extname(key).toLowerCase()] ?? "application/octet-stream";

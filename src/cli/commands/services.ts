@@ -1,0 +1,102 @@
+import type { Service } from "../../client/client.ts";
+import { SluiceError } from "../../core/errors.ts";
+import { defineCommand, expectArguments } from "../arguments.ts";
+import { type Connection, connect } from "../connect.ts";
+import { type Io, say } from "../io.ts";
+import { FORMAT_OPTION, type Format, parseFormat, printFacts, printListing } from "../listing.ts";
+import { SERVER_OPTIONS } from "../server-options.ts";
+import { localTime } from "../units.ts";
+
+/** `--data` means the objects here, so the server cannot be named by its data directory. */
+const { data: _data, ...OTHER_SERVER_OPTIONS } = SERVER_OPTIONS;
+
+export const command = defineCommand({
+  name: "services",
+  summary: "List, show or remove services",
+  usage: ["services [NAME] [-o FORMAT]", "services rm NAME… [--data]"],
+  description: ["Removing a service cancels its waiting jobs; its buckets stay unless you say --data."],
+  options: {
+    data: { type: "boolean", help: "With rm: remove the service's buckets and all objects in them too" },
+    ...FORMAT_OPTION,
+    ...OTHER_SERVER_OPTIONS,
+  },
+  examples: ["sluice services", "sluice services thumbnails -o yaml", "sluice services rm thumbnails"],
+  async run({ flags, positionals }, io) {
+    const { data = false, output, ...server } = flags;
+    const [first, ...rest] = positionals;
+    if (data && first !== "rm") {
+      throw new SluiceError(
+        "USAGE",
+        "Cannot use --data here: it goes with rm (choose the server with --endpoint or --context)",
+      );
+    }
+    const format = parseFormat(output);
+    const { client } = await connect(server, io);
+    if (first === "rm") return remove(client, expectArguments("services rm NAME… [--data]", rest, 1), data, io);
+    expectArguments("services [NAME]", positionals, 0, 1);
+    return first === undefined ? list(client, format, io) : show(client, first, format, io);
+  },
+});
+
+type Client = Connection["client"];
+
+async function list(client: Client, format: Format, io: Io): Promise<number> {
+  const services = await client.listServices();
+  await printListing(io, format, {
+    raw: services,
+    items: services,
+    columns: [
+      { title: "SERVICE", value: (service) => service.name, flexible: true },
+      { title: "IMAGE", value: (service) => text(service.image), flexible: true },
+      { title: "CPU", value: (service) => text(service.cpu), align: "right" },
+      { title: "MEMORY", value: (service) => text(service.memory), align: "right" },
+      { title: "INPUT", value: (service) => paths(service.input), flexible: true },
+      { title: "OUTPUT", value: (service) => paths(service.output), flexible: true },
+      { title: "UPDATED", value: (service) => localTime(service.updated_at) },
+    ],
+    name: (service) => service.name,
+    empty: "No services (make some with: sluice apply FILE)",
+  });
+  return 0;
+}
+
+async function show(client: Client, name: string, format: Format, io: Io): Promise<number> {
+  const service = await client.getService(name);
+  await printFacts(io, format, { raw: service, name: service.name, facts: factsOf(service) });
+  return 0;
+}
+
+/** Everything that was set, without script and token: `-o yaml` shows them. */
+function factsOf(service: Service): [string, string][] {
+  const shown = Object.entries(service).filter(
+    ([key]) => !["script", "token", "input", "output", "environment"].includes(key),
+  );
+  return [
+    ...shown.map(([key, value]): [string, string] => [key, key.endsWith("_at") ? localTime(text(value)) : text(value)]),
+    ["input", paths(service.input)],
+    ["output", paths(service.output)],
+    ["variables", Object.keys(service.environment?.variables ?? {}).join(", ")],
+    ["secrets", Object.keys(service.environment?.secrets ?? {}).join(", ")],
+    ["script", `${String(service.script).split("\n").length} lines`],
+  ];
+}
+
+/** A value of a definition on one line; empty ones, which say nothing, become nothing. */
+function text(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "object") return String(value);
+  return Object.keys(value).length === 0 ? "" : JSON.stringify(value);
+}
+
+function paths(entries: unknown): string {
+  if (!Array.isArray(entries)) return "";
+  return entries.map((entry: { path?: unknown }) => text(entry?.path)).join(", ");
+}
+
+async function remove(client: Client, names: readonly string[], data: boolean, io: Io): Promise<number> {
+  for (const name of names) {
+    await client.removeService(name, { data });
+    say(io, data ? `Removed the service ${name} with its buckets` : `Removed the service ${name}; its buckets stay`);
+  }
+  return 0;
+}

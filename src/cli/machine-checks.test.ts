@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { checkDataFolder, checkPrograms, fileSystemCheck, programVersion } from "./machine-checks.ts";
+import { testFolder } from "./testing/folder.ts";
+
+describe("programs", () => {
+  it("are looked up with their version", async () => {
+    expect(await programVersion(process.execPath, "--version")).toBe(process.versions.node);
+    expect(await programVersion("no-such-program-of-ours", "--version")).toBeNull();
+    expect(await programVersion("false", "--version")).toMatch(/^does not start$/);
+  });
+
+  it("are missing only where Sluice itself needs them", async () => {
+    const checks = await checkPrograms(async () => null);
+    expect(checks.map(({ name, state }) => [name, state])).toEqual([
+      ["node", "good"],
+      ["bubblewrap", "missing"],
+      ["imagemagick", "weaker"],
+      ["ffmpeg", "weaker"],
+    ]);
+    expect(checks.slice(1).every(({ mend }) => mend.includes("setup.sh"))).toBe(true);
+  });
+});
+
+describe("the data folder", () => {
+  it.each([
+    [0xef53, "good", "ext4"],
+    [0x6969, "missing", "network file system"],
+    [0x01021994, "weaker", "gone after a restart"],
+    [0x1234567, "good", "type 0x1234567"],
+  ])("on file system type %i is %s", (type, state, words) => {
+    const check = fileSystemCheck("/data", type);
+    expect(check.state).toBe(state);
+    expect(check.found).toContain(words);
+    expect(check.mend === "").toBe(state === "good");
+  });
+
+  it("need not exist yet", async () => {
+    const folder = await testFolder();
+    const [check] = await checkDataFolder(join(folder, "not/yet"));
+    expect(check).toMatchObject({ name: "data-file-system", found: expect.stringContaining("not/yet") });
+  });
+});
