@@ -6,6 +6,9 @@ const reports = process.env.SLUICE_TEST_REPORTS;
 /** Two projects: `unit` runs beside the source in seconds; `e2e` starts real servers and real programs, one file at a time. */
 export default defineConfig({
   test: {
+    // Worker threads that strip types run WebAssembly; V8's table of protected code pages then loses entries when such a thread ends, on
+    // processors with protection keys ("Check failed: jit_page.has_value()", archestra-ai/archestra#6177).
+    execArgv: ["--no-memory-protection-keys"],
     reporters: reports ? ["default", ["json", { outputFile: `${reports}/${process.pid}.json` }]] : ["default"],
     projects: [
       { test: { name: "unit", include: ["src/**/*.test.ts", "test/rules/*.test.ts"], testTimeout: 30_000 } },

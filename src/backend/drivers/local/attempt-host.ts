@@ -54,6 +54,7 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
     ended = true;
     try {
       await commit(result, outputs, await writer.finish());
+      await writer.release();
     } catch (error) {
       await blobs.discard([...new Set(outputs.map((output) => output.blob.blobId))]);
       if (isSluiceError(error, "LEASE_STALE")) await writer.discard();
