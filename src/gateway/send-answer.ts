@@ -40,6 +40,12 @@ export function sendWhole(reply: FastifyReply, answer: Answer, requestId: string
   return reply.send(answer.text);
 }
 
+/** What a pipe says when its reader has left, or was told to. */
+function isGone(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  return ["ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE"].includes(String(code));
+}
+
 /** The head of a streamed answer alone, for HEAD. */
 export function endStream(reply: FastifyReply, answer: Answer, requestId: string): void {
   reply.hijack();
@@ -62,6 +68,6 @@ export async function sendStream(
   try {
     await pipeline(Readable.from(answer.stream, { objectMode: false, highWaterMark: 64 * 1024 }), raw, { signal });
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!isGone(error)) throw error;
   }
 }
