@@ -1,0 +1,90 @@
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
+import { s3Error } from "./errors.ts";
+import { ALGORITHM, parseTimestamp, type SignatureClaim } from "./signature-claim.ts";
+
+/** How far the client's clock may be from ours, either way. @see RequestTimeTooSkewed in S3's list of errors */
+const MAX_SKEW_MS = 15 * 60_000;
+
+/** What signs the pieces of a body after the request itself: a chain that starts with the request's signature. */
+export interface SigningContext {
+  readonly key: Buffer;
+  readonly timestamp: string;
+  readonly scope: string;
+  readonly seedSignature: string;
+}
+
+/** Believes a claim or throws. Comparing takes the same time wherever the first difference is.
+ *  @param now the server's clock, UTC ms
+ *  @throws SluiceError S3 RequestTimeTooSkewed, AuthorizationHeaderMalformed, SignatureDoesNotMatch */
+export function verifySignature(
+  claim: SignatureClaim,
+  secretKey: string,
+  request: SignedRequest,
+  now: number,
+): SigningContext {
+  checkTime(claim, now);
+  const context = signCanonical(claim, secretKey, canonicalRequest(request, claim.signedHeaders, claim.payloadHash));
+  if (!sameHex(context.seedSignature, claim.signature)) {
+    throw s3Error(
+      "SignatureDoesNotMatch",
+      "Cannot accept the request: its signature is not the one this secret key gives (check the secret key and the client's way of signing)",
+    );
+  }
+  return context;
+}
+
+function checkTime(claim: SignatureClaim, now: number): void {
+  if (!claim.timestamp.startsWith(claim.date)) {
+    throw s3Error(
+      "AuthorizationHeaderMalformed",
+      "Cannot check the signature: Credential and request name different days",
+    );
+  }
+  const at = parseTimestamp(claim.timestamp) ?? 0;
+  if (Math.abs(now - at) <= MAX_SKEW_MS) return;
+  const requestTime = new Date(at).toISOString();
+  const serverTime = new Date(now).toISOString();
+  throw s3Error(
+    "RequestTimeTooSkewed",
+    `Cannot accept the request: it was signed at ${requestTime} and the server's clock says ${serverTime}, more than 15 minutes apart (set the client's clock)`,
+    { RequestTime: requestTime, ServerTime: serverTime, MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS) },
+  );
+}
+
+/** Signs a canonical request. */
+export function signCanonical(
+  claim: Pick<SignatureClaim, "date" | "region" | "service" | "timestamp">,
+  secretKey: string,
+  canonical: string,
+): SigningContext {
+  const scope = `${claim.date}/${claim.region}/${claim.service}/aws4_request`;
+  const digest = hash("sha256", Buffer.from(canonical, "latin1"), "hex");
+  const key = signingKey(secretKey, claim.date, claim.region, claim.service);
+  const seedSignature = hmacHex(key, `${ALGORITHM}\n${claim.timestamp}\n${scope}\n${digest}`);
+  return { key, timestamp: claim.timestamp, scope, seedSignature };
+}
+
+export function hmacHex(key: Buffer, text: string): string {
+  return createHmac("sha256", key).update(text).digest("hex");
+}
+
+/** Equality of two hex digests, in constant time for equal lengths. */
+export function sameHex(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a, "latin1"), Buffer.from(b, "latin1"));
+}
+
+/** Four HMACs give the same key all day, so the latest ones are kept. The name of an entry holds the secret: a changed secret is a new key. */
+const keys = new Map<string, Buffer>();
+const MAX_KEYS = 256;
+
+function signingKey(secretKey: string, date: string, region: string, service: string): Buffer {
+  const name = `${date}\n${region}\n${service}\n${secretKey}`;
+  const known = keys.get(name);
+  if (known !== undefined) return known;
+  let key: Buffer = Buffer.from(`AWS4${secretKey}`, "utf8");
+  for (const part of [date, region, service, "aws4_request"]) key = createHmac("sha256", key).update(part).digest();
+  if (keys.size >= MAX_KEYS) keys.clear();
+  keys.set(name, key);
+  return key;
+}
