@@ -8,7 +8,7 @@ import { type AttemptFolder, makeAttemptFolder } from "./attempt-folder.ts";
 import type { AbortReason, AttemptHost, AttemptOrder } from "./attempt-host.ts";
 import { attemptLimits, type LimitDefaults } from "./attempt-limits.ts";
 import { type CollectedOutputs, collectOutputs } from "./collect-outputs.ts";
-import { scriptCommand } from "./interpreter.ts";
+import { isHostProgram, scriptCommand } from "./interpreter.ts";
 import { LastLine } from "./last-line.ts";
 import { abortedEnd, attemptUsage, failedEnd, type ScriptEnd, scriptEnd } from "./outcome.ts";
 import { scriptEnvironment, stagedInputPath } from "./script-environment.ts";
@@ -21,6 +21,8 @@ export interface SupervisorOptions extends LimitDefaults {
   /** RESOURCE_ID: the name of this machine. */
   readonly node: string;
   readonly log: Log;
+  /** What the sandbox shows of this machine besides its allow-list: scripts may name interpreters there. */
+  readonly extraPaths?: readonly string[];
   /** Time between SIGTERM and SIGKILL for a script that is ended from outside; default 3 s. */
   readonly graceMs?: number;
 }
@@ -66,7 +68,8 @@ class AttemptRun {
     await Promise.all(this.#logging);
     const { objects, bytes } = this.#collected;
     const usage = attemptUsage(this.#exec, this.#order.input?.sizeBytes ?? 0, { files: objects, bytes });
-    await Promise.all([this.#finish({ ...end, usage }), this.#removeFolder()]);
+    const [finished] = await Promise.allSettled([this.#finish({ ...end, usage }), this.#removeFolder()]);
+    if (finished.status === "rejected") throw finished.reason;
   }
 
   /** How it ended. Never throws. */
@@ -122,7 +125,9 @@ class AttemptRun {
   /** Returns why the script was ended from outside; null when it ended by itself or by a limit. */
   async #runScript(instance: Instance): Promise<AbortReason | null> {
     const { signal } = this.#host;
-    const { argv, warning } = scriptCommand(this.#order.revision.spec.script, SCRIPT_PATHS.script);
+    const { argv, warning } = scriptCommand(this.#order.revision.spec.script, SCRIPT_PATHS.script, (program) =>
+      isHostProgram(program, this.#options.extraPaths),
+    );
     if (warning !== null) this.#say(warning);
     const running = instance.exec({
       argv,
@@ -135,6 +140,7 @@ class AttemptRun {
     });
     const stop = (): void => void this.#stop(instance, this.#options.graceMs ?? GRACE_MS);
     signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
     try {
       const [exec] = await Promise.all([running, this.#noteStart(instance)]);
       this.#exec = exec;

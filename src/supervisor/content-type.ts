@@ -44,11 +44,11 @@ const TYPES: Readonly<Record<string, string>> = {
   zst: "application/zstd",
 };
 
-/** Media type by the name's last extension, in any case; S3's default for unknown ones.
+const UNKNOWN_TYPE = "application/octet-stream";
+
+/** Media type by the name's last extension, in any case; `application/octet-stream` for one that is not in the table.
  *  @see https://www.iana.org/assignments/media-types/media-types.xhtml */
 export function contentTypeOf(name: string): string {
-  const extension = name.slice(name.lastIndexOf(".") + 1).toLowerCase();
-  return Object.hasOwn(TYPES, extension) ? (TYPES[extension] ?? DEFAULT_TYPE) : DEFAULT_TYPE;
+  const extension = /\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
+  return Object.hasOwn(TYPES, extension) ? (TYPES[extension] ?? UNKNOWN_TYPE) : UNKNOWN_TYPE;
 }
-
-const DEFAULT_TYPE = "application/octet-stream";

@@ -13,11 +13,7 @@ export interface ScriptCommand {
 /** What runs the script at `path`: its `#!` line, with everything behind the interpreter as one argument as Linux has it, or /bin/sh when
  *  there is no such line or `exists` does not know the interpreter.
  *  @see execve(2), "Interpreter scripts" */
-export function scriptCommand(
-  script: string,
-  path: string,
-  exists: (interpreter: string) => boolean = isHostProgram,
-): ScriptCommand {
+export function scriptCommand(script: string, path: string, exists: (interpreter: string) => boolean): ScriptCommand {
   const line = /^#![ \t]*([^ \t\r\n]+)[ \t]*([^\r\n]*)/.exec(script);
   if (line === null) return { argv: ["/bin/sh", path], warning: null };
   const [, interpreter = "", rest = ""] = line;
@@ -31,8 +27,11 @@ export function scriptCommand(
   return { argv: argument === "" ? [interpreter, path] : [interpreter, argument, path], warning: null };
 }
 
-/** True for a program that a sandbox over this machine's root can run: it must lie, links resolved, where the sandbox sees it. */
-export function isHostProgram(path: string): boolean {
+/** True for a program that a sandbox over this machine's root can run: it must lie, links resolved, where the sandbox sees it.
+ *  @param extraPaths what the configuration shows besides the allow-list */
+export function isHostProgram(path: string, extraPaths: readonly string[] = []): boolean {
+  const shown = [...PROGRAM_FOLDERS, ...extraPaths.map((extra) => `${extra}/`)];
+  const isShown = (place: string): boolean => shown.some((folder) => place.startsWith(folder));
   if (!isShown(path) || path.split("/").includes("..")) return false;
   try {
     const stats = statSync(path);
@@ -41,5 +40,3 @@ export function isHostProgram(path: string): boolean {
     return false;
   }
 }
-
-const isShown = (path: string): boolean => PROGRAM_FOLDERS.some((folder) => path.startsWith(folder));

@@ -27,12 +27,13 @@ export interface OutputListing {
 
 /** What a script left in its output folder, which is hostile until looked at: nothing is followed or opened. All its processes must be gone and
  *  the folder the server's. With `lockFolders` every folder is closed to others first, for scripts that may have handed one to a stranger.
- *  @throws SluiceError OUTPUT_INVALID with `details.reason` `output_name` (a path too long for any key) or `output_invalid` (too many files) */
+ *  @throws SluiceError OUTPUT_INVALID with `details.reason` `output_name` (a path too long for any key) or `output_invalid` (too many files, no folder) */
 export async function listOutputs(folder: string, lockFolders: boolean): Promise<OutputListing> {
   const files: OutputFile[] = [];
   const leftOut = new Map<string, { count: number; first: string }>();
   const parents: Buffer[] = [];
   let entries = 0;
+  checkFolder(folder);
   if (lockFolders) chmodSync(folder, OWNER_FOLDER);
   await walkInSlices(folder, ({ phase, kind, path }) => {
     if (phase === "leave") {
@@ -58,6 +59,18 @@ export async function listOutputs(folder: string, lockFolders: boolean): Promise
   });
   if (files.length > MAX_OUTPUTS) throw tooMany();
   return { files, leftOut };
+}
+
+/** The script may have removed its output folder, or put a link in its place. */
+function checkFolder(folder: string): void {
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new SluiceError(
+    "OUTPUT_INVALID",
+    "removed TMP_OUTPUT_DIR or put something else in its place: write outputs into it",
+    {
+      details: { reason: "output_invalid" },
+    },
+  );
 }
 
 const SLASH = Buffer.from("/");
