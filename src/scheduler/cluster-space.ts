@@ -53,8 +53,13 @@ export class ClusterSpace {
     const roomy = possible.filter((each) => fits(need, each.free));
     if (roomy.some((each) => each.freeSlots > 0)) return { because: "reserved", lacking: [] };
     if (roomy.length > 0) return { because: "slots", lacking: [] };
+    return { because: "capacity", lacking: this.shortage(need) };
+  }
+
+  /** What is short of a need now, on the worker that lacks least of those that could ever hold it. */
+  shortage(need: Resources): Shortage[] {
     const space = this.#closest(need, () => true);
-    return { because: "capacity", lacking: space === undefined ? [] : shortages(need, space.free) };
+    return space === undefined ? [] : shortages(need, space.free);
   }
 
   #closest(need: Resources, where: (space: Space) => boolean): Space | undefined {

@@ -42,7 +42,7 @@ export interface Waiting {
   readonly service: string;
   readonly jobId: string;
   readonly because: "concurrency" | "capacity" | "slots" | "reserved" | "too_large" | "no_worker";
-  /** For `capacity` and `too_large`, on the worker that lacks least. */
+  /** For `capacity` (after this plan) and `too_large`, on the worker that lacks least. */
   readonly lacking: readonly Shortage[];
   /** For `concurrency`: attempts that run, and the most that may. */
   readonly running: number;

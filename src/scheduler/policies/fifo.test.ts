@@ -53,7 +53,7 @@ describe("fifo", () => {
         service: "big",
         jobId: "big-1",
         because: "capacity",
-        lacking: [{ name: "cpu", need: 4, free: 2 }],
+        lacking: [{ name: "cpu", need: 4, free: 1 }],
         running: 0,
         limit: null,
         overtaken: 1,

@@ -85,7 +85,7 @@ class FifoPlan {
       service: cursor.queue.service,
       jobId: cursor.head.jobId,
       because: refusal.because,
-      lacking: refusal.lacking,
+      lacking: refusal.because === "capacity" ? this.#space.shortage(cursor.head.need) : refusal.lacking,
       running,
       limit: cursor.queue.concurrency,
       overtaken: outOfTurn ? this.#placements.length - placedBefore : 0,
