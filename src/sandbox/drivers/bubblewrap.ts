@@ -1,0 +1,219 @@
+import { rmSync } from "node:fs";
+import { SluiceError } from "../../core/errors.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Instance, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
+import { openCgroups } from "./bubblewrap/cgroup-detect.ts";
+import { Doctor } from "./bubblewrap/doctor.ts";
+import { diagnose, INSTALL_LINE, sentence } from "./bubblewrap/failure.ts";
+import { HostRoot } from "./bubblewrap/host-root.ts";
+import { closeInherited } from "./bubblewrap/inherited-descriptors.ts";
+import { BubblewrapInstance, type InstanceDriver } from "./bubblewrap/instance.ts";
+import { type Bwrap, findBwrap, makeRuntimeFolder } from "./bubblewrap/machine.ts";
+import { processesOfUids } from "./bubblewrap/proc-table.ts";
+import { sendSignal } from "./bubblewrap/signals.ts";
+import type { Slot } from "./bubblewrap/slot.ts";
+import { SlotPool } from "./bubblewrap/slot-pool.ts";
+import { claimUidBlock, mapsIds, type UidBlock } from "./bubblewrap/uid-block.ts";
+
+export interface BubblewrapOptions {
+  /** Names this server's control groups and runtime folder: the same at every start on one data directory, another for each
+   *  directory. `[A-Za-z0-9._-]`, at most 64 characters. */
+  readonly name: string;
+  /** Folders that no script may see: the data directory. */
+  readonly privatePaths: readonly string[];
+  /** Absolute; default: `bwrap` in PATH. */
+  readonly bwrapPath?: string;
+  /** Default: a folder in /run, $XDG_RUNTIME_DIR or /dev/shm. */
+  readonly runtimeFolder?: string;
+  /** First host user id of the slots, how many, and their shared group (`sluice-slots`). Defaults 200000, 256, 200000. A block that is
+   *  taken makes the next one count. */
+  readonly uidBase?: number;
+  readonly uidCount?: number;
+  readonly gid?: number;
+  /** Paths of the machine that scripts see, read-only, beyond the allow-list. */
+  readonly extraPaths?: readonly string[];
+  /** Default false. */
+  readonly allowHostNetwork?: boolean;
+  /** How the slots' users reach a mount's source; default: by the same path. */
+  readonly visiblePath?: (path: string) => string;
+  /** Between SIGTERM and SIGKILL when a script's time runs out. Default 2,000. */
+  readonly graceMs?: number;
+  /** Idle launchers kept ready; default 16. */
+  readonly warmSlots?: number;
+  readonly log: Log;
+}
+
+const DEFAULT_UID_BASE = 200_000;
+const DEFAULT_UID_COUNT = 256;
+const DEFAULT_GID = 200_000;
+const DEFAULT_GRACE_MS = 2_000;
+const DEFAULT_WARM_SLOTS = 16;
+
+/** Runs attempts in bubblewrap on this machine: as root each in a slot with a host user id of its own, as an ordinary user in user
+ *  namespaces of that user. `docs/decisions/` says why sandboxes are started by warm launchers.
+ *  @throws SluiceError CONFIG_INVALID for paths that cannot be shown; SANDBOX_UNAVAILABLE when the machine has no place to work */
+export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<BubblewrapSandbox> {
+  closeInherited();
+  const root = process.geteuid?.() === 0;
+  const [uidBase, uidCount] = [options.uidBase ?? DEFAULT_UID_BASE, options.uidCount ?? DEFAULT_UID_COUNT];
+  const uids = root && mapsIds(uidBase, uidCount) ? await claimUidBlock(uidBase, uidCount) : null;
+  const runtimeFolder = makeRuntimeFolder(options.runtimeFolder, options.name, root);
+  const cgroups = openCgroups(options.name, root);
+  const pool = new SlotPool({
+    folder: `${runtimeFolder}/slots`,
+    uids,
+    gid: options.gid ?? DEFAULT_GID,
+    count: uidCount,
+    cgroups: "version" in cgroups ? cgroups : null,
+    warm: options.warmSlots ?? DEFAULT_WARM_SLOTS,
+  });
+  const hostRoot = new HostRoot({
+    runtimeFolder,
+    extraPaths: options.extraPaths ?? [],
+    privatePaths: [...options.privatePaths, runtimeFolder],
+    insideUid: INSIDE_ID,
+    insideGid: INSIDE_ID,
+  });
+  return new BubblewrapSandbox({
+    options,
+    bwrap: await findBwrap(options.bwrapPath),
+    uids,
+    cgroups,
+    pool,
+    hostRoot,
+    runtimeFolder,
+  });
+}
+
+/** Who a script is inside its sandbox; the made /etc/passwd names it `sluice`. */
+const INSIDE_ID = 1000;
+
+const AS_IT_IS = (path: string): string => path;
+
+interface Parts {
+  readonly options: BubblewrapOptions;
+  readonly bwrap: Bwrap | null;
+  readonly uids: UidBlock | null;
+  readonly cgroups: ReturnType<typeof openCgroups>;
+  readonly pool: SlotPool;
+  readonly hostRoot: HostRoot;
+  readonly runtimeFolder: string;
+}
+
+const ID = /^[A-Za-z0-9._-]{1,200}$/;
+
+class BubblewrapSandbox implements Sandbox {
+  readonly driver = "bubblewrap";
+  readonly #parts: Parts;
+  readonly #instances: Omit<InstanceDriver, "visiblePath" | "release">;
+  readonly #doctor: Doctor;
+  readonly #living = new Set<string>();
+  #report: Promise<SandboxReport> | null = null;
+  #reclaimed: Promise<string[]> | null = null;
+  #closed = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { options, bwrap, hostRoot } = parts;
+    this.#instances = {
+      bwrapPath: bwrap?.path ?? "/usr/bin/bwrap",
+      disablesUserns: bwrap?.disablesUserns ?? false,
+      graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
+      insideUid: INSIDE_ID,
+      insideGid: INSIDE_ID,
+      rootMounts: () => hostRoot.mounts(),
+      explain: (output) => sentence(diagnose(output)),
+    };
+    this.#doctor = new Doctor({
+      bwrap,
+      uids: parts.uids,
+      cgroups: parts.cgroups,
+      allowHostNetwork: options.allowHostNetwork ?? false,
+      folder: `${parts.runtimeFolder}/probe`,
+      create: (spec) => this.#create(spec, AS_IT_IS),
+    });
+  }
+
+  /** The quick look: one sandbox runs. `fresh` puts every guard to the test, which takes about a second. */
+  probe(fresh = false): Promise<SandboxReport> {
+    if (fresh || this.#report === null) this.#report = this.#doctor.examine(fresh);
+    return this.#report;
+  }
+
+  async create(spec: SandboxSpec): Promise<Instance> {
+    this.#refuseNetwork(spec);
+    return await this.#create(spec, this.#parts.options.visiblePath ?? AS_IT_IS);
+  }
+
+  reclaim(): Promise<string[]> {
+    this.#reclaimed ??= this.#reclaim();
+    return this.#reclaimed;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { pool, cgroups, uids, runtimeFolder } = this.#parts;
+    await pool.close();
+    if ("version" in cgroups) cgroups.close();
+    await uids?.release();
+    rmSync(runtimeFolder, { recursive: true, force: true });
+  }
+
+  async #create(spec: SandboxSpec, visiblePath: (path: string) => string): Promise<BubblewrapInstance> {
+    if (this.#closed) throw new SluiceError("STOPPING", "Cannot make a sandbox: the driver is closed");
+    if (this.#parts.bwrap === null) {
+      throw new SluiceError(
+        "SANDBOX_UNAVAILABLE",
+        `Cannot make a sandbox: bubblewrap is not installed (${INSTALL_LINE})`,
+      );
+    }
+    if (!ID.test(spec.id) || this.#living.has(spec.id)) {
+      throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
+    }
+    await this.reclaim();
+    const slot = this.#parts.pool.take();
+    this.#living.add(spec.id);
+    const release = async (freed: Slot, empty: boolean): Promise<void> => {
+      this.#living.delete(spec.id);
+      await this.#release(freed, empty);
+    };
+    const instance = new BubblewrapInstance({ ...this.#instances, visiblePath, release }, spec, slot);
+    try {
+      await instance.prepare();
+      return instance;
+    } catch (error) {
+      await release(slot, true);
+      throw error;
+    }
+  }
+
+  #refuseNetwork(spec: SandboxSpec): void {
+    const why =
+      spec.network === "outbound"
+        ? "this machine's driver has none that reaches outside but not the machine"
+        : "the server's configuration does not allow the machine's own";
+    if (spec.network === "none" || (spec.network === "host" && this.#parts.options.allowHostNetwork)) return;
+    throw new SluiceError(
+      "NETWORK_UNSUPPORTED",
+      `Cannot give the sandbox network '${spec.network}': ${why} (use 'none')`,
+    );
+  }
+
+  async #release(slot: Slot, empty: boolean): Promise<void> {
+    if (empty) return await this.#parts.pool.giveBack(slot);
+    this.#parts.pool.setAside(slot);
+    this.#parts.options.log.error("Cannot empty a sandbox's slot: it is not used again", { slot: slot.index });
+  }
+
+  /** Whoever has a slot's user id now was left by an earlier server: ids of the block belong to nobody else. */
+  async #reclaim(): Promise<string[]> {
+    const { cgroups, uids } = this.#parts;
+    const said = "version" in cgroups ? await cgroups.reclaim() : [];
+    if (uids === null) return said;
+    const left = processesOfUids(uids.first, uids.count);
+    if (left.length === 0) return said;
+    sendSignal(left, "SIGKILL");
+    return [...said, `Killed ${left.length} processes that an earlier server left`];
+  }
+}

@@ -1,0 +1,158 @@
+import { SluiceError } from "../../../core/errors.ts";
+import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
+import { bwrapArgs } from "./bwrap-args.ts";
+import { runFileText } from "./launcher-script.ts";
+import { processesOfUids } from "./proc-table.ts";
+import { Run } from "./run.ts";
+import { OWN_PROCESSES, type Slot } from "./slot.ts";
+import { type FolderSize, giveFolder, takeFolderBack } from "./work-folder.ts";
+
+/** What an instance needs of its driver. */
+export interface InstanceDriver {
+  readonly bwrapPath: string;
+  readonly disablesUserns: boolean;
+  readonly graceMs: number;
+  readonly insideUid: number;
+  readonly insideGid: number;
+  readonly rootMounts: () => readonly string[];
+  readonly visiblePath: (path: string) => string;
+  readonly explain: (output: string) => string;
+  /** Gives the slot back, or sets it aside when it could not be emptied. */
+  readonly release: (slot: Slot, empty: boolean) => Promise<void>;
+}
+
+const NOTHING_USED: SandboxUsage = { wallMs: 0, cpuMs: null, memoryPeakBytes: null };
+
+/** One sandbox in one slot. The work folder belongs to the slot's user from creation to the end of each run, and to the server
+ *  in between and at last. */
+export class BubblewrapInstance implements Instance {
+  readonly #driver: InstanceDriver;
+  readonly #spec: SandboxSpec;
+  readonly #slot: Slot;
+  #given = false;
+  /** True when a run may have left something alive, or a pipe in other hands: the slot starts afresh then. */
+  #unclean = false;
+  #run: Run | null = null;
+  #running: Promise<ExecResult> | null = null;
+  #usage = NOTHING_USED;
+  #destroyed: Promise<void> | null = null;
+
+  constructor(driver: InstanceDriver, spec: SandboxSpec, slot: Slot) {
+    this.#driver = driver;
+    this.#spec = spec;
+    this.#slot = slot;
+  }
+
+  /** Gives the work folder to the slot's user. */
+  async prepare(): Promise<void> {
+    this.#given = true;
+    await giveFolder(this.#spec.workFolder, this.#slot.user);
+  }
+
+  async exec(options: ExecOptions): Promise<ExecResult> {
+    if (this.#destroyed !== null || this.#run !== null) {
+      throw new SluiceError("INTERNAL", "Cannot run in the sandbox: it runs something already or is destroyed");
+    }
+    const run = this.#makeRun(options);
+    this.#run = run;
+    this.#running = this.#finish(run);
+    return await this.#running;
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#run?.stop(graceMs);
+  }
+
+  async stats(): Promise<SandboxUsage> {
+    return this.#run?.usage() ?? this.#usage;
+  }
+
+  /** The script's processes by their ids on the machine, for the doctor's and the tests' eyes. */
+  hostProcesses(): number[] {
+    return this.#run === null ? [] : this.#slot.scriptProcesses();
+  }
+
+  destroy(): Promise<void> {
+    this.#destroyed ??= this.#destroy();
+    return this.#destroyed;
+  }
+
+  async #finish(run: Run): Promise<ExecResult> {
+    try {
+      if (!this.#given) await this.prepare();
+      const result = await run.result();
+      this.#usage = result.usage;
+      // On the machine's network a script can hand its output pipe to another sandbox.
+      this.#unclean ||= this.#spec.network === "host";
+      return result;
+    } catch (error) {
+      this.#unclean = true;
+      throw error;
+    } finally {
+      this.#run = null;
+    }
+  }
+
+  async #destroy(): Promise<void> {
+    this.#run?.stop(0);
+    await this.#running?.catch(() => {});
+    let empty = false;
+    try {
+      if (this.#unclean) await this.#slot.killAll();
+      if (this.#given) await this.#takeBack();
+      empty = true;
+    } finally {
+      await this.#driver.release(this.#slot, empty);
+    }
+  }
+
+  async #takeBack(): Promise<FolderSize> {
+    const size = await takeFolderBack(this.#spec.workFolder, this.#slot.user);
+    this.#given = false;
+    return size;
+  }
+
+  /** What else counts under RLIMIT_NPROC: the driver's own processes, and the whole account's where the slot has no id of its own. */
+  #otherProcesses(): number {
+    const account = this.#slot.user === null ? processesOfUids(process.geteuid?.() ?? 0, 1).length : 0;
+    return OWN_PROCESSES + account;
+  }
+
+  #makeRun(exec: ExecOptions): Run {
+    const { limits, network } = this.#spec;
+    if (network === "outbound")
+      throw new SluiceError("INTERNAL", "Cannot run in the sandbox: its network is not possible");
+    const counted = this.#slot.cgroup !== null;
+    const args = bwrapArgs({
+      root: this.#driver.rootMounts(),
+      mounts: this.#spec.mounts,
+      workingDirectory: this.#spec.workingDirectory,
+      env: exec.env,
+      network,
+      hostname: this.#spec.hostname,
+      insideUid: this.#driver.insideUid,
+      insideGid: this.#driver.insideGid,
+      disablesUserns: this.#driver.disablesUserns,
+      sharedMemoryBytes: counted ? null : Math.ceil(limits.memoryBytes / 2),
+      visiblePath: this.#driver.visiblePath,
+    });
+    const runFile = runFileText({
+      bwrapPath: this.#driver.bwrapPath,
+      argv: exec.argv,
+      fileBytes: limits.diskBytes,
+      processes: counted ? null : limits.pids + this.#otherProcesses(),
+      separateStdout: exec.separateStdout,
+    });
+    return new Run({
+      slot: this.#slot,
+      limits,
+      workFolder: this.#spec.workFolder,
+      exec,
+      args,
+      runFile,
+      graceMs: this.#driver.graceMs,
+      takeBack: () => this.#takeBack(),
+      explain: this.#driver.explain,
+    });
+  }
+}

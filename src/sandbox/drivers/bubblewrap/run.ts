@@ -1,0 +1,221 @@
+import { SluiceError } from "../../../core/errors.ts";
+import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
+import { JobOutput } from "./job-output.ts";
+import type { LaunchEnd } from "./launcher.ts";
+import { LimitWatch, sizeLimit } from "./limit-watch.ts";
+import { exitOf, sendSignal } from "./signals.ts";
+import type { Slot } from "./slot.ts";
+import type { FolderSize } from "./work-folder.ts";
+
+type Limit = NonNullable<ExecResult["limit"]>;
+
+export interface RunOptions {
+  readonly slot: Slot;
+  readonly limits: SandboxLimits;
+  readonly workFolder: string;
+  readonly exec: ExecOptions;
+  /** Bubblewrap's options and the shell's text. */
+  readonly args: Buffer;
+  readonly runFile: string;
+  /** Between SIGTERM and SIGKILL when the wall clock runs out. */
+  readonly graceMs: number;
+  /** Makes the server the owner of the work folder again, and says what it holds. */
+  readonly takeBack: () => Promise<FolderSize>;
+  /** A sentence on why bubblewrap could not start, from what it said. */
+  readonly explain: (output: string) => string;
+}
+
+/** Longest delay that a timer takes; longer ones would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** What is kept of the output to explain a sandbox that did not start. */
+const KEPT_OUTPUT_BYTES = 2048;
+
+/** One run of a program in a slot.
+ *
+ *  ```
+ *  STARTING ──launched──▶ RUNNING ──main process ended──▶ EMPTYING ──nothing left──▶ ENDED
+ *      │                    │  └─ limit, wall clock, stop ─▶ STOPPING (SIGTERM, grace, SIGKILL of the slot) ─▶ EMPTYING
+ *      └─ stop ─────────────┴────────────────────────────────────────────────────────────────────────────▶
+ *  ```
+ *  The first cause that stops it is the one reported. The result comes after ENDED: every process gone, all output delivered,
+ *  the work folder back. */
+export class Run {
+  readonly #options: RunOptions;
+  #cause: { readonly limit: Limit | null } | null = null;
+  #failure: { readonly error: unknown } | null = null;
+  #launched = false;
+  #ended = false;
+  #killing: Promise<void> | null = null;
+  #killTimer: NodeJS.Timeout | null = null;
+  #firstOutput: Buffer | null = null;
+  #wallTimer: NodeJS.Timeout | null = null;
+  #startedAt = 0;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  async result(): Promise<ExecResult> {
+    const { slot } = this.#options;
+    await slot.ready();
+    this.#startedAt = performance.now();
+    if (this.#cause !== null) return this.#stoppedBeforeStart();
+    const outputs = this.#openOutputs();
+    const watch = new LimitWatch(slot, this.#options.workFolder, this.#options.limits, (limit) => this.#kill(limit));
+    if (this.#options.limits.wallMs !== null) this.#startWallClock(this.#options.limits.wallMs);
+    try {
+      const end = await this.#launch();
+      const behind = await this.#empty(end);
+      const usage = this.usage();
+      for (const output of outputs) await output.finish();
+      return await this.#conclude(end, behind, usage);
+    } finally {
+      this.#ended = true;
+      watch.stop();
+      for (const timer of [this.#wallTimer, this.#killTimer]) if (timer !== null) clearTimeout(timer);
+      for (const output of outputs) output.close();
+      slot.wipe();
+    }
+  }
+
+  /** SIGTERM to every process of the script, SIGKILL to all of the slot after `graceMs`. */
+  stop(graceMs: number): void {
+    this.#stop(null, graceMs);
+  }
+
+  usage(): SandboxUsage {
+    const counts = this.#launched ? this.#options.slot.cgroup?.counts() : undefined;
+    return {
+      wallMs: this.#startedAt === 0 ? 0 : performance.now() - this.#startedAt,
+      cpuMs: counts?.cpuMs ?? null,
+      memoryPeakBytes: counts?.memoryPeakBytes ?? null,
+    };
+  }
+
+  #launch(): Promise<LaunchEnd> {
+    const { slot, args, runFile, limits } = this.#options;
+    const end = slot.start(args, runFile, limits);
+    this.#launched = true;
+    return end;
+  }
+
+  #openOutputs(): JobOutput[] {
+    const { slot, exec } = this.#options;
+    const open = (path: string, stream: "out" | "err"): JobOutput =>
+      new JobOutput(
+        path,
+        (chunk) => this.#deliver(chunk, stream),
+        (error) => this.#fail(error),
+      );
+    const out = open(slot.outPath, "out");
+    return exec.separateStdout ? [out, open(slot.errPath, "err")] : [out];
+  }
+
+  #deliver(chunk: Buffer, stream: "out" | "err"): void | Promise<void> {
+    this.#firstOutput ??= chunk;
+    return this.#options.exec.onOutput(chunk, stream);
+  }
+
+  /** The consumer of the output failed: the run is worth nothing without it. */
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#stop(null, 0);
+  }
+
+  #kill(limit: Limit): void {
+    this.#stop(limit, 0);
+  }
+
+  #stop(limit: Limit | null, graceMs: number): void {
+    if (this.#ended) return;
+    this.#cause ??= { limit };
+    if (!this.#launched) return;
+    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
+    if (graceMs <= 0 || !this.#terminate()) this.#killSlot();
+    else this.#killTimer = setTimeout(() => this.#killSlot(), graceMs);
+  }
+
+  /** False when there is no script yet that could take a signal. */
+  #terminate(): boolean {
+    const pids = this.#options.slot.scriptProcesses();
+    sendSignal(pids, "SIGTERM");
+    return pids.length > 0;
+  }
+
+  #killSlot(): void {
+    if (this.#ended || this.#killing !== null) return;
+    this.#killing = this.#options.slot.killAll();
+    this.#killing.catch(() => {});
+  }
+
+  #startWallClock(leftMs: number): void {
+    const now = Math.min(leftMs, MAX_TIMER_MS);
+    this.#wallTimer = setTimeout(() => {
+      if (leftMs > now) this.#startWallClock(leftMs - now);
+      else this.#stop("wall", this.#options.graceMs);
+    }, now);
+  }
+
+  /** Resolves when no process of the sandbox is left, with how many the script left behind. */
+  async #empty(end: LaunchEnd): Promise<number> {
+    if (end.kind === "lost") this.#killSlot();
+    if (this.#killing !== null) {
+      await this.#killing;
+      return 0;
+    }
+    const behind = await this.#options.slot.quiet();
+    // A stop may have come meanwhile.
+    await this.#killing;
+    return behind;
+  }
+
+  async #conclude(end: LaunchEnd, behind: number, usage: SandboxUsage): Promise<ExecResult> {
+    if (this.#failure !== null) throw this.#failure.error;
+    const status = endStatus(end);
+    const limit = await this.#limit(end);
+    const notes = behind === 0 ? [] : [behindNote(behind)];
+    if (limit === null && this.#cause === null && status.exitCode !== 0) this.#checkStarted(end);
+    return { ...status, limit, notes, usage };
+  }
+
+  /** The limit that ended the run: the one that made the driver stop it, else what the kernel counted, else what the folder holds. */
+  async #limit(end: LaunchEnd): Promise<Limit | null> {
+    const { slot, limits, takeBack } = this.#options;
+    const size = await takeBack();
+    if (this.#cause !== null) return this.#cause.limit;
+    const counts = slot.cgroup?.counts();
+    if (counts !== undefined && counts.oomKills > 0) return "memory";
+    const code = end.kind === "exited" ? end.code : null;
+    const over = sizeLimit(size, { bytes: limits.diskBytes, files: limits.files });
+    if (over !== null) return over;
+    if (code !== null && exitOf(code).signal === "SIGXFSZ") return "disk";
+    return code !== 0 && counts !== undefined && counts.forksRefused > 0 ? "pids" : null;
+  }
+
+  /** @throws SluiceError SANDBOX_UNAVAILABLE when the program inside never started */
+  #checkStarted(end: LaunchEnd): void {
+    if (end.kind === "exited" && this.#options.slot.status().started) return;
+    const why = end.kind === "lost" ? "its launcher was killed from outside" : this.#explained();
+    throw new SluiceError("SANDBOX_UNAVAILABLE", `Cannot start a sandbox: ${why}`);
+  }
+
+  /** All that came out when the sandbox did not start is bubblewrap's own message. */
+  #explained(): string {
+    return this.#options.explain(this.#firstOutput?.toString("utf8", 0, KEPT_OUTPUT_BYTES) ?? "");
+  }
+
+  async #stoppedBeforeStart(): Promise<ExecResult> {
+    await this.#options.takeBack();
+    this.#ended = true;
+    const usage = { wallMs: 0, cpuMs: 0, memoryPeakBytes: null };
+    return { exitCode: null, signal: "SIGKILL", limit: this.#cause?.limit ?? null, notes: [], usage };
+  }
+}
+
+function endStatus(end: LaunchEnd): { exitCode: number | null; signal: string | null } {
+  return end.kind === "lost" ? { exitCode: null, signal: "SIGKILL" } : exitOf(end.code);
+}
+
+function behindNote(count: number): string {
+  return count === 1 ? "1 background process was killed" : `${count} background processes were killed`;
+}

@@ -1,0 +1,227 @@
+import {
+  chownSync,
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { SluiceError } from "../../../core/errors.ts";
+import type { SandboxLimits } from "../../sandbox.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { type LaunchEnd, Launcher } from "./launcher.ts";
+import { namespaceOf, parentOf, processesOfUids, processTree } from "./proc-table.ts";
+import { sendSignal } from "./signals.ts";
+
+export interface SlotUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What bubblewrap wrote about the running sandbox. */
+interface SandboxStatus {
+  /** The sandbox's first process, by its host id; null before it exists or when it has ended. */
+  readonly initPid: number | null;
+  /** True once the program inside was started: then the exit code is the program's, not bubblewrap's. */
+  readonly started: boolean;
+}
+
+/** Processes of the driver in a slot's group: launcher, watchdog, bubblewrap outside, bubblewrap as the sandbox's first process. */
+export const OWN_PROCESSES = 4;
+
+/** How long processes that are just ending are given before they count as left behind. */
+const ENDING_WITHIN_MS = 15;
+/** Longest wait for killed processes to go. Only uninterruptible sleep in the kernel takes longer. */
+const GONE_WITHIN_MS = 10_000;
+
+/** A place where one sandbox at a time runs: a host user id, a control group, a folder with its pipes, a warm launcher. */
+export class Slot {
+  readonly index: number;
+  readonly user: SlotUser | null;
+  readonly cgroup: Cgroup | null;
+  readonly #folder: string;
+  readonly #args: number;
+  readonly #status: number;
+  #launcher: Launcher | null = null;
+  #run = "";
+
+  constructor(index: number, folder: string, user: SlotUser | null, cgroup: Cgroup | null) {
+    this.index = index;
+    this.user = user;
+    this.cgroup = cgroup;
+    this.#folder = folder;
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { mode: 0o700 });
+    this.#args = this.#ownFile("args");
+    this.#status = this.#ownFile("status");
+    if (user !== null) chownSync(folder, user.uid, user.gid);
+  }
+
+  /** Paths of the pipes that carry the job's output, while the slot is ready. */
+  get outPath(): string {
+    return `${this.#folder}/out`;
+  }
+
+  get errPath(): string {
+    return `${this.#folder}/err`;
+  }
+
+  /** Starts the launcher if it is not there. @throws SluiceError SANDBOX_UNAVAILABLE */
+  async ready(): Promise<void> {
+    if (this.#launcher?.alive) return;
+    this.cgroup?.revive();
+    this.#launcher = await Launcher.start({
+      folder: this.#folder,
+      user: this.user,
+      join: async (pid) => this.cgroup?.join(pid),
+    });
+  }
+
+  /** Starts a job; `args` are bubblewrap's options, `run` the shell's text. Resolves when the script's main process has ended. */
+  start(args: Buffer, run: string, limits: SandboxLimits): Promise<LaunchEnd> {
+    const launcher = this.#launcher;
+    if (launcher === null) throw new SluiceError("INTERNAL", "Cannot start a sandbox: the slot is not ready");
+    this.cgroup?.limit(limits, OWN_PROCESSES);
+    this.#write(this.#args, args);
+    ftruncateSync(this.#status, 0);
+    if (run !== this.#run) writeFileSync(`${this.#folder}/run`, run);
+    this.#run = run;
+    this.cgroup?.begin();
+    return launcher.run();
+  }
+
+  /** Wipes what the job was given (its environment stood in `args`). */
+  wipe(): void {
+    ftruncateSync(this.#args, 0);
+    ftruncateSync(this.#status, 0);
+  }
+
+  status(): SandboxStatus {
+    const text = readFileSync(`${this.#folder}/status`, "latin1");
+    const pid = /"child-pid": (\d+)/.exec(text)?.[1];
+    const namespace = /"pid-namespace": (\d+)/.exec(text)?.[1];
+    const started = text.includes('"exit-code"');
+    if (pid === undefined) return { initPid: null, started };
+    // The id may belong to somebody else by now; the namespace's number tells.
+    const alive = namespaceOf(Number(pid), "pid") === Number(namespace);
+    return { initPid: alive ? Number(pid) : null, started };
+  }
+
+  /** Every process of the running sandbox that is the script's: not the launcher's, not bubblewrap's. Empty before the script starts. */
+  scriptProcesses(): number[] {
+    const init = this.status().initPid;
+    if (init === null) return [];
+    const driver = [init, parentOf(init)];
+    const all = this.cgroup === null ? processTree(init) : this.#sandboxed(this.cgroup);
+    return all.filter((pid) => !driver.includes(pid));
+  }
+
+  /** Waits until nothing of the sandbox runs any more, and kills what its main process left behind. Resolves with how many that were.
+   *
+   *  Bubblewrap answers when the script's main process ends; its first process stays as long as it has children, which tells the
+   *  processes left behind from those that are just ending. Killing it ends all others: the kernel empties the pid namespace.
+   *  @throws SluiceError INTERNAL when something cannot be killed */
+  async quiet(): Promise<number> {
+    const begun = performance.now();
+    let left = this.#left();
+    for (; left.length > 0 && performance.now() - begun < ENDING_WITHIN_MS; left = this.#left()) {
+      await (performance.now() - begun < 1 ? setImmediate() : sleep(1));
+    }
+    if (left.length === 0) return 0;
+    const init = this.status().initPid;
+    const behind = left.filter((pid) => pid !== init).length;
+    if (init !== null) sendSignal([init], "SIGKILL");
+    else this.#killSandbox();
+    await this.#gone(() => this.#left());
+    return behind;
+  }
+
+  /** Kills everything in the slot, the launcher too; resolves when it is gone. */
+  async killAll(): Promise<void> {
+    const all = (): number[] => this.#everything();
+    this.#killOnce();
+    await this.#gone(() => {
+      const left = all();
+      if (left.length > 0) this.#killOnce();
+      return left;
+    });
+    await this.#launcher?.close();
+    this.#launcher = null;
+  }
+
+  /** Ends the launcher and removes folder and group. The slot must not run anything. */
+  async close(): Promise<void> {
+    await this.killAll();
+    closeSync(this.#args);
+    closeSync(this.#status);
+    rmSync(this.#folder, { recursive: true, force: true });
+    this.cgroup?.remove();
+  }
+
+  /** Ends an idle launcher; the next job starts another. */
+  async cool(): Promise<void> {
+    await this.#launcher?.close();
+    this.#launcher = null;
+  }
+
+  #ownFile(name: string): number {
+    const fd = openSync(`${this.#folder}/${name}`, "wx+", 0o600);
+    if (this.user !== null) chownSync(`${this.#folder}/${name}`, this.user.uid, this.user.gid);
+    return fd;
+  }
+
+  #write(fd: number, bytes: Buffer): void {
+    ftruncateSync(fd, 0);
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
+  }
+
+  /** The sandbox's processes that are still there, its first one included. */
+  #left(): number[] {
+    if (this.cgroup !== null) return this.#sandboxed(this.cgroup);
+    const init = this.status().initPid;
+    return init === null ? [] : processTree(init);
+  }
+
+  #sandboxed(cgroup: Cgroup): number[] {
+    return cgroup.processes().filter((pid) => pid !== this.#launcher?.pid && pid !== this.#launcher?.watchdogPid);
+  }
+
+  #killSandbox(): void {
+    if (this.cgroup !== null) sendSignal(this.#sandboxed(this.cgroup), "SIGKILL");
+  }
+
+  #everything(): number[] {
+    if (this.cgroup !== null) return this.cgroup.processes();
+    if (this.user !== null) return processesOfUids(this.user.uid, 1);
+    const init = this.status().initPid;
+    const launcher = this.#launcher?.alive ? processTree(this.#launcher.pid) : [];
+    return [...new Set([...(init === null ? [] : processTree(init)), ...launcher])];
+  }
+
+  #killOnce(): void {
+    if (this.cgroup !== null) {
+      this.cgroup.kill();
+      return;
+    }
+    // The launcher's process group holds bubblewrap until the sandbox has a session of its own.
+    const group = this.#launcher === null ? [] : [-this.#launcher.pid];
+    sendSignal([...group, ...this.#everything()], "SIGKILL");
+  }
+
+  async #gone(left: () => number[]): Promise<void> {
+    const begun = performance.now();
+    for (let waitMs = 1; left().length > 0; waitMs = Math.min(50, waitMs * 2)) {
+      if (performance.now() - begun > GONE_WITHIN_MS) {
+        throw new SluiceError(
+          "INTERNAL",
+          `Cannot end the sandbox of slot ${this.index}: processes ${left().join(", ")} do not die`,
+        );
+      }
+      await sleep(waitMs);
+    }
+  }
+}
