@@ -14,13 +14,14 @@ export const rfc3339OrNull = (ms: number | null): string | null => (ms === null 
 const MOST_WARNINGS = 20;
 const LONGEST_WARNING = 500;
 
-/** `Sluice-Warning` headers, for calls whose bodies are OSCAR's: printable ASCII, other characters percent-encoded. */
+/** `Sluice-Warning` headers, for calls whose bodies are OSCAR's: percent-encoded where a character is not printable ASCII or is a comma, so
+ *  that headers which a proxy joins with commas can be told apart. */
 export function warningHeaders(warnings: readonly string[]): Record<string, string[]> {
   if (warnings.length === 0) return {};
-  return { "sluice-warning": warnings.slice(0, MOST_WARNINGS).map((warning) => asciiHeader(warning)) };
+  return { "sluice-warning": warnings.slice(0, MOST_WARNINGS).map(headerText) };
 }
 
-function asciiHeader(value: string): string {
-  const encoded = value.toWellFormed().replace(/[^\x20-\x7e]|%/g, (character) => encodeURIComponent(character));
-  return encoded.slice(0, LONGEST_WARNING).trim();
+function headerText(value: string): string {
+  const short = value.slice(0, LONGEST_WARNING).toWellFormed();
+  return short.trim().replace(/[^\x20-\x7e]|[%,]/gu, encodeURIComponent);
 }

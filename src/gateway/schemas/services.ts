@@ -15,6 +15,12 @@ export const service = z.looseObject({
   owner: z.string(),
   token: z.string().optional().describe("Only for the owner and the administrator"),
   labels: z.record(z.string(), z.string()),
+  environment: z
+    .looseObject({
+      variables: z.record(z.string(), z.string()).optional(),
+      secrets: z.record(z.string(), z.literal("")).optional().describe("Names only"),
+    })
+    .optional(),
   revision: z.string(),
   created_at: z.string(),
   updated_at: z.string(),

@@ -50,14 +50,6 @@ const sandbox = z.object({
   guards: z.array(guard),
 });
 
-const waiting = z.object({
-  job: z.string(),
-  because: z.enum(["concurrency", "capacity", "slots", "reserved", "too_large", "no_worker"]),
-  lacking: z.array(z.object({ name: z.string(), need: z.number(), free: z.number() })),
-  running: z.int(),
-  limit: z.int().nullable(),
-});
-
 /** What Sluice says beyond OSCAR's status. */
 const sluiceStatus = z.object({
   version: z.string(),
@@ -78,7 +70,7 @@ const sluiceStatus = z.object({
       service: z.string(),
       owner: z.string(),
       counts: z.record(z.enum(jobStates), z.int()),
-      waiting: waiting.nullable().describe("Why the next job of the queue waits"),
+      waits_for: z.string().nullable().describe("What the next job of the queue waits for"),
     }),
   ),
   sandbox,

@@ -1,6 +1,7 @@
 import type { JobState } from "../../core/job.ts";
 import { isAdmin, type Principal } from "../../core/principal.ts";
 import type { DispatchView } from "../../dispatch/dispatch.ts";
+import { waitSentence } from "../../jobs/wait-sentence.ts";
 import type { SandboxReport } from "../../sandbox/sandbox.ts";
 import type { ServiceCounts } from "../../state/state.ts";
 import { rfc3339 } from "../answers.ts";
@@ -117,21 +118,12 @@ function oscarView(facts: StatusFacts, counts: readonly ServiceCounts[]): Status
 }
 
 function queueView(row: ServiceCounts, view: DispatchView): Status["sluice"]["queues"][number] {
-  const found = view.waiting.find((waiting) => waiting.service === row.service);
+  const waiting = view.waiting.find(({ service }) => service === row.service);
   return {
     service: row.service,
     owner: row.owner,
     counts: { ...row.counts },
-    waiting:
-      found === undefined
-        ? null
-        : {
-            job: found.jobId,
-            because: found.because,
-            lacking: found.lacking.map((shortage) => ({ ...shortage })),
-            running: found.running,
-            limit: found.limit,
-          },
+    waits_for: waiting === undefined ? null : waitSentence(waiting),
   };
 }
 
