@@ -80,6 +80,15 @@ export function unreachable(endpoint: string, cause: unknown): SluiceError {
   );
 }
 
+/** The error of an answer that no API of ours gives. */
+export function notOurs(endpoint: string, cause: unknown): SluiceError {
+  return new SluiceError(
+    "UNREACHABLE",
+    `Cannot understand the server at ${endpoint}: its answer is not JSON (is that the address of the API?)`,
+    { cause },
+  );
+}
+
 function reason(cause: unknown): string {
   if (cause instanceof Error && cause.name === "TimeoutError") return "it does not answer";
   const code = causeCode(cause);

@@ -1,4 +1,4 @@
-import { answerError, unreachable } from "./answer-error.ts";
+import { answerError, notOurs, unreachable } from "./answer-error.ts";
 
 /** How to prove who asks. */
 export type Credentials =
@@ -66,7 +66,7 @@ export class Http {
     try {
       return (await response.json()) as T;
     } catch (cause) {
-      throw unreachable(this.endpoint, cause);
+      throw cause instanceof SyntaxError ? notOurs(this.endpoint, cause) : unreachable(this.endpoint, cause);
     }
   }
 
