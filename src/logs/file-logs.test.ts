@@ -84,11 +84,15 @@ describe("a short log", () => {
     expect(await chunks(logs)).toEqual([]);
   });
 
-  it("is written to its file when the server closes before the attempt is committed", async () => {
+  it.each([0, 1, 2])("is written to its file when the server closes before it is in a row (%i)", async (step) => {
     const logs = start();
-    logs.writer("job-1", 1).write(Buffer.from("kept"));
+    const writer = logs.writer("job-1", 1);
+    writer.write(Buffer.from("kept "));
+    if (step > 1) await chunks(logs);
+    writer.write(Buffer.from("too"));
+    if (step > 0) await writer.finish();
     await logs.close();
-    expect(text(await chunks(start()))).toBe("kept");
+    expect(text(await chunks(start()))).toBe("kept too");
   });
 });
 

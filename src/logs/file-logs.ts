@@ -67,9 +67,7 @@ export function createFileLogs(root: string, options: FileLogsOptions): LogStore
     },
     remove: (jobIds) => removeFiles(root, jobIds),
     async close() {
-      // Not released, so no row has them: they must lie in files.
-      await Promise.all([...live.values()].map((writer) => writer.flush()));
-      await Promise.all([...live.values()].map((writer) => writer.finish()));
+      await Promise.all([...live.values()].map((writer) => writer.persist()));
       closing.abort();
     },
   };

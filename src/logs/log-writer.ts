@@ -106,6 +106,14 @@ export class LiveLog implements LogWriter {
     this.#gone();
   }
 
+  /** For a server that stops before the attempt's end was committed: no row has the log, so a short one is written to its file after all. */
+  async persist(): Promise<void> {
+    await this.finish();
+    if (this.#shortLog === null || this.#pending.isEmpty) return;
+    await this.#writeOut();
+    await this.segments.close();
+  }
+
   /** Calls back once, at the next output or at the end. Returns the way to stop waiting. */
   onChange(listener: () => void): () => void {
     this.#waiting.add(listener);

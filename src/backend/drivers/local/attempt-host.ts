@@ -20,30 +20,40 @@ interface HostOptions extends Pick<LocalBackendOptions, "state" | "blobs" | "log
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
+/** A defect is met again at every try: after these the outputs are given up, so that the attempt can end. */
+const DEFECT_TRIES = 3;
 
-/** The supervisor's view of this server, in-process: no byte of input or output is copied. */
+/** The supervisor's view of this server, in-process: no byte of input or output is copied.
+ *
+ *  Who removes a staged blob that is not published: this host, as long as the state never heard of it; the state, once `finishAttempt` or
+ *  `stageOutputs` named it and was refused; the sweep of the next start, when nobody knows whether a commit got through. */
 export function localAttemptHost(leased: LeasedJob, options: HostOptions): LocalHost {
   const { lease, input } = leased;
   const { state, blobs, clock } = options;
   const writer = options.logs.writer(lease.jobId, lease.attempt);
+  const unnamed = new Set<string>();
+  const name = (outputs: readonly StagedOutput[]): void => {
+    for (const { blob } of outputs) unnamed.delete(blob.blobId);
+  };
   let ended = false;
 
-  /** The outcome must not be lost to a full disk or a busy database: it is tried until it is committed or refused for good. */
+  /** Tries until it is committed or refused for good: what a script did must not be lost to a full disk. */
   async function commit(
     result: AttemptResult,
     outputs: readonly StagedOutput[],
-    shortLog: Uint8Array | null,
+    log: Uint8Array | null,
   ): Promise<void> {
+    let defects = 0;
     for (let tries = 1; ; tries += 1) {
       try {
-        await state.finishAttempt(lease, result, outputs, shortLog, clock.now());
+        await state.finishAttempt(lease, result, outputs, log, clock.now());
         return;
       } catch (error) {
-        if (!isSluiceError(error) || !error.retryable || options.closing.aborted) throw error;
+        if (isSluiceError(error, "LEASE_STALE") || options.closing.aborted) throw error;
         options.log.warn("an attempt's end could not be committed, trying again", { job: lease.jobId, tries, error });
-        await sleep(backoffMs(tries, FIRST_RETRY_MS, LONGEST_RETRY_MS), undefined, { signal: options.closing }).catch(
-          () => {},
-        );
+        if (!isSluiceError(error, "DISK_FULL")) defects += 1;
+        if (defects >= DEFECT_TRIES && outputs.length > 0) return commit(unpublished(result, error), [], log);
+        await pause(FIRST_RETRY_MS + backoffMs(tries, FIRST_RETRY_MS, LONGEST_RETRY_MS), options.closing);
       }
     }
   }
@@ -52,13 +62,15 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
     if (ended)
       throw new SluiceError("LEASE_STALE", `Cannot finish job "${lease.jobId}": attempt ${lease.attempt} has ended`);
     ended = true;
+    name(outputs);
     try {
       await commit(result, outputs, await writer.finish());
       await writer.release();
     } catch (error) {
-      await blobs.discard([...new Set(outputs.map((output) => output.blob.blobId))]);
       if (isSluiceError(error, "LEASE_STALE")) await writer.discard();
       throw error;
+    } finally {
+      if (unnamed.size > 0) await blobs.discard([...unnamed]);
     }
   }
 
@@ -70,9 +82,14 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
       return blobs.materialise(input.blob, scratchFolder);
     },
     async stageOutput(target, path, how) {
-      return { ...target, blob: await blobs.adopt(path, how) };
+      const blob = await blobs.adopt(path, how);
+      unnamed.add(blob.blobId);
+      return { ...target, blob };
     },
-    stageChunk: (outputs) => state.stageOutputs(lease, outputs),
+    stageChunk(outputs) {
+      name(outputs);
+      return state.stageOutputs(lease, outputs);
+    },
     log: (chunk) => writer.write(chunk),
     started: () => state.startAttempt(lease, clock.now()),
     finish,
@@ -86,4 +103,13 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
       );
     },
   };
+}
+
+function unpublished(result: AttemptResult, error: unknown): AttemptResult {
+  const why = isSluiceError(error) ? error.message : "a defect in the server (its log has the details)";
+  return { ...result, outcome: "infrastructure", message: `Cannot publish the outputs: ${why}` };
+}
+
+async function pause(delayMs: number, until: AbortSignal): Promise<void> {
+  await sleep(delayMs, undefined, { signal: until }).catch(() => {});
 }

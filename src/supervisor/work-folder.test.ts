@@ -1,0 +1,39 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { prepareWorkFolder } from "./work-folder.ts";
+
+let root: string;
+let work: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "sluice-work-"));
+  work = join(root, "data", "work");
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+describe("prepareWorkFolder", () => {
+  it("makes a folder that others cannot list", async () => {
+    expect(await prepareWorkFolder(work, null)).toBe(0);
+    expect(statSync(work).mode & 0o777).toBe(0o700);
+  });
+
+  it.runIf(process.getuid?.() === 0)("lets the slots' group walk through as root", async () => {
+    await prepareWorkFolder(work, 200_000);
+    expect(statSync(work)).toMatchObject({ uid: 0, gid: 200_000 });
+    expect(statSync(work).mode & 0o777).toBe(0o710);
+  });
+
+  it("removes what a killed server left, and nothing that a link leads to", async () => {
+    writeFileSync(join(root, "precious"), "");
+    mkdirSync(join(work, "a.1/root/out/closed"), { recursive: true });
+    writeFileSync(join(work, "a.1/root/out/closed/file"), "");
+    symlinkSync(root, join(work, "a.1/root/out/up"));
+    execFileSync("chmod", ["000", join(work, "a.1/root/out/closed")]);
+    mkdirSync(join(work, "b.2"));
+    expect(await prepareWorkFolder(work, null)).toBe(2);
+    expect(readdirSync(work)).toEqual([]);
+    expect(readdirSync(root).toSorted()).toEqual(["data", "precious"]);
+  });
+});
