@@ -1,6 +1,8 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -80,4 +82,9 @@ it("refuses a file that others can read, that somebody else owns, or that is a l
   rmSync(file());
   symlinkSync("/etc/passwd", file());
   expect(() => loadAdmin(dir)).toThrowError(/cannot be opened/);
+  for (const make of [mkdirSync, (path: string) => execFileSync("mkfifo", [path])]) {
+    rmSync(file(), { recursive: true });
+    make(file());
+    expect(() => loadAdmin(dir)).toThrowError(/no regular file/);
+  }
 });

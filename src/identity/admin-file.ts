@@ -64,13 +64,15 @@ export function readAdmin(dataDir: string): AdminCredentials | null {
   const file = adminFile(dataDir);
   let fd: number;
   try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw invalid(file, "it cannot be opened", error);
   }
   try {
-    const { mode, uid } = fstatSync(fd);
+    const facts = fstatSync(fd);
+    if (!facts.isFile()) throw invalid(file, "it is no regular file (remove it, then: sluice admin reset)");
+    const { mode, uid } = facts;
     const me = process.getuid?.() ?? uid;
     if (uid !== me && uid !== 0) throw invalid(file, `it belongs to user ${uid}, not to the one who runs the server`);
     if ((mode & 0o077) !== 0)

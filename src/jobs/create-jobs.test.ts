@@ -103,6 +103,14 @@ describe("whose jobs", () => {
     expect(calls.jobs.mock.calls).toEqual([[{ limit: 5, owner: "ada" }], [{ limit: 5, owner: null }]]);
   });
 
+  it("lists nothing for the token of a service that is named like a user", async () => {
+    const { jobs, calls } = setup();
+    for (const issuer of ["service", "job"]) {
+      await expect(jobs.list({ ...ada, issuer }, { limit: 5 })).rejects.toMatchObject({ code: "FORBIDDEN" });
+    }
+    expect(calls.jobs).not.toHaveBeenCalled();
+  });
+
   it("takes calls of services that one may call, and tells others nothing", async () => {
     const { jobs, calls } = setup();
     await jobs.submit(ada, submission);
@@ -120,6 +128,26 @@ describe("changing a job", () => {
     calls.stopAttempt.mockReturnValue(new Promise(() => {}));
     expect((await jobs.cancel(ada, JOB.id)).state).toBe("CANCELLED");
     expect(calls.stopAttempt).toHaveBeenCalledExactlyOnceWith(lease);
+  });
+
+  it("answers a cancel although the attempt cannot be stopped", async () => {
+    const { jobs, calls } = setup({ state: "RUNNING" });
+    calls.stopAttempt.mockRejectedValue(new Error("no cgroup"));
+    expect((await jobs.cancel(ada, JOB.id)).state).toBe("CANCELLED");
+  });
+
+  it("stops nothing when the cancelled job did not run", async () => {
+    const { jobs, calls } = setup();
+    calls.cancelJob.mockResolvedValue({ job: { ...JOB, state: "CANCELLED" }, running: null as never });
+    await jobs.cancel(ada, JOB.id);
+    expect(calls.stopAttempt).not.toHaveBeenCalled();
+  });
+
+  it("has removed a job although its log files stay", async () => {
+    const { jobs, calls } = setup({ state: "FAILED" });
+    calls.removeLogs.mockRejectedValue(new Error("busy"));
+    await jobs.remove(ada, JOB.id);
+    expect(calls.deleteJob).toHaveBeenCalledOnce();
   });
 
   it("removes only finished jobs, and their logs with them", async () => {

@@ -83,7 +83,13 @@ export function createJobs(options: JobsOptions): Jobs {
       ]);
       return { job, attempts, outputs, waitsFor: waits };
     },
-    list: (by, query) => state.jobs({ ...query, owner: isAdmin(by) ? null : by.subject }),
+    async list(by, query) {
+      // A token's subject is a service: jobs of a user who has that name are not its own.
+      if (!decide(by, "job.read", { kind: "job", name: "", owner: by.subject })) {
+        throw new SluiceError("FORBIDDEN", `Cannot list jobs: the token of service "${by.subject}" may only call it`);
+      }
+      return state.jobs({ ...query, owner: isAdmin(by) ? null : by.subject });
+    },
     async event(by, jobId) {
       await allowed(by, "job.read", jobId);
       const event = await state.jobEvent(jobId);
@@ -117,7 +123,10 @@ export function createJobs(options: JobsOptions): Jobs {
         );
       }
       await state.deleteJob(by, jobId);
-      await options.logs.remove([jobId]);
+      // The job is gone, whatever becomes of its log files.
+      await options.logs.remove([jobId]).catch((error: unknown) => {
+        options.log.error("the log files of a removed job could not be removed", { job: jobId, error });
+      });
     },
   };
 }

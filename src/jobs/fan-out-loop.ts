@@ -5,15 +5,15 @@ import type { State } from "../state/state.ts";
 export interface FanOutOptions {
   readonly state: Pick<State, "continueFanOut" | "subscribe">;
   readonly log: Log;
-  /** Outputs that become events in one transaction. Default 1,000. */
+  /** Rows in one transaction. Default 1,000. */
   readonly chunk?: number;
 }
 
 const CHUNK = 1000;
 const AFTER_FAILURE_MS = 1000;
 
-/** Turns the outputs of very large finishes into events, chunk by chunk, at start and whenever a job succeeded. The cursor lies in the
- *  state: a crash goes on where it was. */
+/** Goes on with what large transactions left (outputs that are not events yet, jobs and objects of what was removed), chunk by chunk, at start and
+ *  whenever the state says that there is more. The cursor lies in the state: a crash goes on where it was. */
 export function startFanOut(options: FanOutOptions): { stop(): Promise<void> } {
   const stopped = new AbortController();
   let wanted = true;
@@ -25,7 +25,7 @@ export function startFanOut(options: FanOutOptions): { stop(): Promise<void> } {
       try {
         while (!stopped.signal.aborted && (await options.state.continueFanOut(options.chunk ?? CHUNK)));
       } catch (error) {
-        options.log.warn("outputs could not become events, trying again", { error });
+        options.log.warn("work that a large transaction left cannot go on yet", { error });
         wanted = true;
         await sleep(AFTER_FAILURE_MS, undefined, { signal: stopped.signal, ref: false }).catch(() => {});
       }
@@ -38,7 +38,7 @@ export function startFanOut(options: FanOutOptions): { stop(): Promise<void> } {
     running ??= drain();
   };
   const unsubscribe = options.state.subscribe((notice) => {
-    if (notice.kinds.includes("job.succeeded")) wake();
+    if (notice.moreToDo) wake();
   });
   wake();
   return {

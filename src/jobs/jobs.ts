@@ -25,12 +25,15 @@ export interface JobDetail {
 export interface Jobs {
   /** @throws SERVICE_UNKNOWN, STOPPING */
   submit(by: Principal, submission: Submission): Promise<Job>;
+  /** @throws JOB_UNKNOWN, as `event` does */
   get(by: Principal, jobId: string): Promise<JobDetail>;
+  /** One's own, and all for the admin. @throws FORBIDDEN for the token of a service or of an attempt */
   list(by: Principal, query: Omit<JobQuery, "owner">): Promise<JobPage>;
   event(by: Principal, jobId: string): Promise<FileEvent>;
   /** Resolves once the job is CANCELLED; its attempt may still be dying. @throws JOB_UNKNOWN, JOB_STATE */
   cancel(by: Principal, jobId: string): Promise<Job>;
+  /** A new job on the service's current revision and the same input. @throws JOB_UNKNOWN, JOB_STATE, SERVICE_UNKNOWN, OBJECT_UNKNOWN, STOPPING */
   retry(by: Principal, jobId: string): Promise<Job>;
-  /** Removes a finished job with its logs. */
+  /** Removes a finished job with its logs. @throws JOB_UNKNOWN, JOB_STATE */
   remove(by: Principal, jobId: string): Promise<void>;
 }

@@ -46,7 +46,7 @@ it("keeps everything when told to, and tries again after a failure", async () =>
   expect(expireJobs).not.toHaveBeenCalled();
 });
 
-it("fans out at start, after successes only, and once more when a notice comes during work", async () => {
+it("fans out at start, when there is more to do only, and once more when a notice comes during work", async () => {
   let notify: (notice: CommitNotice) => void = () => {};
   let left = 3;
   const continueFanOut = vi.fn(async () => {
@@ -63,10 +63,12 @@ it("fans out at start, after successes only, and once more when a notice comes d
   const loop = startFanOut({ state, log: silentLog, chunk: 7 });
   await vi.waitFor(() => expect(continueFanOut).toHaveBeenCalledTimes(3));
   expect(continueFanOut).toHaveBeenCalledWith(7);
-  notify({ lastSeq: 1, services: [], kinds: ["job.queued"] });
+  notify({ lastSeq: 1, services: [], kinds: ["job.succeeded"], moreToDo: false });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(continueFanOut).toHaveBeenCalledTimes(3);
   left = 1;
-  notify({ lastSeq: 2, services: [], kinds: ["job.succeeded"] });
-  notify({ lastSeq: 3, services: [], kinds: ["job.succeeded"] });
+  notify({ lastSeq: 2, services: [], kinds: ["service.removed"], moreToDo: true });
+  notify({ lastSeq: 3, services: [], kinds: ["job.succeeded"], moreToDo: true });
   await vi.waitFor(() => expect(continueFanOut.mock.calls.length).toBeGreaterThanOrEqual(5));
   await loop.stop();
 });
