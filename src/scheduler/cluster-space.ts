@@ -18,6 +18,7 @@ export interface Refusal {
 /** The workers' free capacity while one plan is made. A worker with no slots at all counts as absent. */
 export class ClusterSpace {
   readonly #spaces: readonly Space[];
+  #slots: number;
 
   constructor(workers: readonly FreeWorker[]) {
     this.#spaces = workers
@@ -28,6 +29,12 @@ export class ClusterSpace {
         freeSlots: worker.freeSlots ?? Number.POSITIVE_INFINITY,
         held: false,
       }));
+    this.#slots = this.#spaces.reduce((sum, { freeSlots }) => sum + freeSlots, 0);
+  }
+
+  /** True when no worker has a slot left: nothing can be placed, whatever it needs. */
+  get full(): boolean {
+    return this.#spaces.length > 0 && this.#slots === 0;
   }
 
   /** Takes the need from the first worker that has room, in the order of the list, and names it. */
@@ -36,6 +43,7 @@ export class ClusterSpace {
     if (space === undefined) return this.#refusal(need);
     space.free = subtractResources(space.free, need);
     space.freeSlots -= 1;
+    this.#slots -= 1;
     return { worker: space.worker.name };
   }
 

@@ -26,6 +26,11 @@ export class OrderedQueues {
     return first;
   }
 
+  /** What was not taken out, in no order. */
+  rest(): readonly Cursor[] {
+    return this.#heap;
+  }
+
   /** Puts a queue back at a place; one that is past its end stays out. */
   push(queue: QueueView, index: number): void {
     const head = queue.heads[index];

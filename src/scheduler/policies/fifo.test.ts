@@ -107,6 +107,21 @@ describe("fifo", () => {
     expect(policy.pick([], [])).toEqual({ placements: [], waiting: [] });
   });
 
+  it("says of every queue that slots are short once the last one is taken", () => {
+    const queues = [
+      queue("a", [head("a", 1, CPU), head("a", 2, CPU)]),
+      queue("b", [head("b", 3, CPU)], { concurrency: 1, active: 1 }),
+      queue("huge", [head("huge", 4, { cpu: 1e9 })]),
+    ];
+    const plan = policy.pick(queues, [worker("w", { cpu: 9000 }, 1)]);
+    expect(placed(plan)).toEqual(["a-1@w"]);
+    expect(plan.waiting.map(({ jobId, because }) => `${jobId} ${because}`).toSorted()).toEqual([
+      "a-2 slots",
+      "b-3 concurrency",
+      "huge-4 slots",
+    ]);
+  });
+
   it("ends a big job's wait under an endless stream of small ones", () => {
     expect(startsBeforeBig(fifoPolicy(5))).toBeLessThanOrEqual(5 + 4);
     expect(startsBeforeBig(fifoPolicy(Number.POSITIVE_INFINITY))).toBe(1000);

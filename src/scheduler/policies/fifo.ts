@@ -12,7 +12,7 @@ export const MAX_OVERTAKES = 16;
  *    with equal needs never overtake each other.
  *  - A job that was overtaken `maxOvertakes` times gets a reservation: the worker that lacks least for it takes nobody else until it fits.
  *    Run times are unknown, so this counts starts, not minutes.
- *  - A job larger than every worker's whole capacity waits without holding anything up. */
+ *  - A job larger than every worker's whole capacity waits without holding anything up; it is told so once a slot is free. */
 export function fifoPolicy(maxOvertakes = MAX_OVERTAKES): SchedulingPolicy {
   return {
     name: "fifo",
@@ -20,9 +20,15 @@ export function fifoPolicy(maxOvertakes = MAX_OVERTAKES): SchedulingPolicy {
   };
 }
 
+const AT_LIMIT = { because: "concurrency", lacking: [] } as const;
+const NO_SLOT: Refusal = { because: "slots", lacking: [] };
+
+const isAtLimit = (queue: QueueView, running: number): boolean =>
+  queue.concurrency !== null && running >= queue.concurrency;
+
 interface Refused {
   readonly cursor: Cursor;
-  readonly refusal: Refusal | { readonly because: "concurrency"; readonly lacking: readonly [] };
+  readonly refusal: Refusal | typeof AT_LIMIT;
   readonly running: number;
   /** Placements made before it was refused. */
   readonly placedBefore: number;
@@ -44,16 +50,21 @@ class FifoPlan {
   }
 
   run(): Plan {
-    for (let cursor = this.#order.pop(); cursor !== undefined; cursor = this.#order.pop()) this.#try(cursor);
+    for (let cursor = this.#next(); cursor !== undefined; cursor = this.#next()) this.#try(cursor);
+    for (const cursor of this.#order.rest()) this.#refuseFull(cursor);
     const waiting = [...this.#tooLarge.values(), ...this.#refused.values()].map((refused) => this.#waiting(refused));
     return { placements: this.#placements, waiting };
+  }
+
+  #next(): Cursor | undefined {
+    return this.#space.full ? undefined : this.#order.pop();
   }
 
   #try(cursor: Cursor): void {
     const { queue, head, index } = cursor;
     const running = this.#running.get(queue) ?? queue.active;
-    if (queue.concurrency !== null && running >= queue.concurrency) {
-      this.#refuse(cursor, { because: "concurrency", lacking: [] }, running);
+    if (isAtLimit(queue, running)) {
+      this.#refuse(cursor, AT_LIMIT, running);
       return;
     }
     const place = this.#space.take(head.need);
@@ -66,6 +77,12 @@ class FifoPlan {
     this.#refuse(cursor, place, running);
     if (place.because === "capacity" && this.#waitedLongEnough(cursor)) this.#space.hold(head.need);
     this.#order.push(queue, nextWithOtherNeed(queue, index));
+  }
+
+  /** Without a slot anywhere nothing else matters: with many queues this keeps a plan cheap. */
+  #refuseFull(cursor: Cursor): void {
+    const running = this.#running.get(cursor.queue) ?? cursor.queue.active;
+    this.#refuse(cursor, isAtLimit(cursor.queue, running) ? AT_LIMIT : NO_SLOT, running);
   }
 
   #refuse(cursor: Cursor, refusal: Refused["refusal"], running: number): void {
