@@ -39,8 +39,8 @@ describe("a script that does well", () => {
   it("finds script, event and input, and its outputs are finished together", async () => {
     const b = bench();
     const sandbox = new FakeSandbox((run) => {
-      expect(run.exec.argv).toEqual(["/bin/sh", "/sluice/job/script"]);
-      expect(readFileSync(run.path("/sluice/job/script"), "utf8")).toBe("true\n");
+      expect(run.exec.argv).toEqual(["/bin/sh", "/sluice/script"]);
+      expect(readFileSync(run.path("/sluice/script"), "utf8")).toBe("true\n");
       expect(readFileSync(run.path(run.exec.env.EVENT_FILE ?? ""), "utf8")).toBe('{"Records":[]}');
       expect(readFileSync(run.path(run.exec.env.INPUT_FILE_PATH ?? ""))).toEqual(
         readFileSync(`${import.meta.dirname}/testing/attempt-bench.ts`),
@@ -76,7 +76,7 @@ describe("a script that does well", () => {
     expect(sandbox.specs[0]).toMatchObject({
       id: "thumbs-1.1",
       network: "host",
-      workingDirectory: "/sluice/work",
+      workingDirectory: "/sluice/home",
       limits: {
         cpuMilli: 500,
         cpuHard: true,
@@ -164,8 +164,8 @@ describe("a script that does well", () => {
 
   it("replaces what a crash left of the same attempt", async () => {
     const b = bench();
-    mkdirSync(`${b.workFolder}/thumbs-1.1/root/out`, { recursive: true });
-    writeFileSync(`${b.workFolder}/thumbs-1.1/root/out/old`, "");
+    mkdirSync(`${b.workFolder}/thumbs-1.1/out`, { recursive: true });
+    writeFileSync(`${b.workFolder}/thumbs-1.1/out/old`, "");
     await b.run(new FakeSandbox(writes({ new: "" })));
     expect(b.finished[0]?.outputs.map(({ key }) => key)).toEqual(["out/new"]);
   });

@@ -2,9 +2,8 @@ import { isSluiceError } from "../core/errors.ts";
 import type { AttemptResult, Reason } from "../core/job.ts";
 import { crashPoint } from "../lib/crash-point.ts";
 import type { Log } from "../lib/log.ts";
-import { removeTree } from "../lib/remove-tree.ts";
 import type { ExecResult, Instance, Sandbox, SandboxMount } from "../sandbox/sandbox.ts";
-import { type AttemptFolder, makeAttemptFolder } from "./attempt-folder.ts";
+import { type AttemptFolder, makeAttemptFolder, removeAttemptFolder } from "./attempt-folder.ts";
 import type { AbortReason, AttemptHost, AttemptOrder } from "./attempt-host.ts";
 import { attemptLimits, type LimitDefaults } from "./attempt-limits.ts";
 import { type CollectedOutputs, collectOutputs } from "./collect-outputs.ts";
@@ -51,6 +50,7 @@ class AttemptRun {
   readonly #log: Log;
   readonly #lastLine = new LastLine();
   readonly #logging: Array<Promise<void>> = [];
+  readonly #inputFiles: string[] = [];
   #instance: Instance | null = null;
   #exec: ExecResult | null = null;
   #collected = NO_OUTPUTS;
@@ -94,7 +94,7 @@ class AttemptRun {
       root: { kind: "host" },
       workFolder: folder.path,
       mounts,
-      workingDirectory: SCRIPT_PATHS.work,
+      workingDirectory: SCRIPT_PATHS.home,
       limits,
       network: spec.network,
       hostname: "sluice",
@@ -119,7 +119,10 @@ class AttemptRun {
   async #inputMount(folder: AttemptFolder): Promise<SandboxMount[]> {
     const target = stagedInputPath(this.#order);
     if (target === null) return [];
-    return [{ kind: "blob", source: await this.#host.input(folder.path), target, readOnly: true }];
+    const source = await this.#host.input(folder.path);
+    this.#inputFiles.push(target.slice(SCRIPT_PATHS.root.length + 1));
+    if (source.startsWith(`${folder.path}/`)) this.#inputFiles.push(source.slice(folder.path.length + 1));
+    return [{ kind: "blob", source, target, readOnly: true }];
   }
 
   /** Returns why the script was ended from outside; null when it ended by itself or by a limit. */
@@ -205,7 +208,7 @@ class AttemptRun {
 
   async #removeFolder(): Promise<void> {
     try {
-      await removeTree(this.#folderPath);
+      await removeAttemptFolder(this.#folderPath, this.#inputFiles);
     } catch (error) {
       this.#log.error("cannot remove the folder of an attempt", { error });
     }

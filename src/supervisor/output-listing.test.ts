@@ -7,10 +7,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { listOutputs } from "./output-listing.ts";
 
 let folder: string;
+let around: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "sluice-out-"));
+  around = mkdtempSync(join(tmpdir(), "sluice-attempt-"));
+  folder = join(around, "out");
+  mkdirSync(folder);
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(around, { recursive: true, force: true }));
 
 const names = async (): Promise<string[]> =>
   (await listOutputs(folder, false)).files.map(({ name }) => name).toSorted();
@@ -97,10 +100,10 @@ describe("listOutputs", () => {
 
   it("closes every folder to others when told so", async () => {
     mkdirSync(join(folder, "a/b"), { recursive: true });
-    execFileSync("chmod", ["-R", "777", folder]);
+    execFileSync("chmod", ["-R", "777", around]);
     await listOutputs(folder, false);
     expect(statSync(join(folder, "a/b")).mode & 0o777).toBe(0o777);
     await listOutputs(folder, true);
-    for (const name of ["", "a", "a/b"]) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o700);
+    for (const name of ["..", "", "a", "a/b"]) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o700);
   });
 });

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { chmodSync, lstatSync } from "node:fs";
+import { dirname } from "node:path";
 import { SluiceError } from "../core/errors.ts";
 import { MAX_KEY_BYTES } from "../core/keys.ts";
 import { walkInSlices } from "../lib/walk-tree.ts";
@@ -26,13 +27,14 @@ export interface OutputListing {
 }
 
 /** What a script left in its output folder, which is hostile until looked at: nothing is followed or opened. All its processes must be gone and
- *  the folder the server's. With `lockFolders` every folder is closed to others first, for scripts that may have handed one to a stranger.
+ *  the folder the server's. With `lockFolders` every folder, the one around it too, is closed to others first, for scripts that may have handed one to a stranger.
  *  @throws SluiceError OUTPUT_INVALID with `details.reason` `output_name` (a path too long for any key) or `output_invalid` (too many files, no folder) */
 export async function listOutputs(folder: string, lockFolders: boolean): Promise<OutputListing> {
   const files: OutputFile[] = [];
   const leftOut = new Map<string, { count: number; first: string }>();
   const parents: Buffer[] = [];
   let entries = 0;
+  if (lockFolders) chmodSync(dirname(folder), OWNER_FOLDER);
   checkFolder(folder);
   if (lockFolders) chmodSync(folder, OWNER_FOLDER);
   await walkInSlices(folder, ({ phase, kind, path }) => {

@@ -12,7 +12,7 @@ describe("scriptEnvironment", () => {
       TMP_OUTPUT_DIR: "/sluice/out",
       STORAGE_OBJECT_KEY: "in/cat.jpg",
       EVENT: '{"Records":[]}',
-      EVENT_FILE: "/sluice/job/event.json",
+      EVENT_FILE: "/sluice/event.json",
       EVENT_TIME: "2026-05-06T07:08:09.000Z",
       JOB_UUID: "thumbs-1",
       REQUEST_ID: "thumbs-1",
@@ -49,7 +49,7 @@ describe("scriptEnvironment", () => {
       "n",
     );
     expect("EVENT" in env).toBe(expected);
-    expect(env.EVENT_FILE).toBe("/sluice/job/event.json");
+    expect(env.EVENT_FILE).toBe("/sluice/event.json");
   });
 
   it("gives the body of a call its made-up name and no key", () => {

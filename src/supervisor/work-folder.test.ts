@@ -27,10 +27,10 @@ describe("prepareWorkFolder", () => {
 
   it("removes what a killed server left, and nothing that a link leads to", async () => {
     writeFileSync(join(root, "precious"), "");
-    mkdirSync(join(work, "a.1/root/out/closed"), { recursive: true });
-    writeFileSync(join(work, "a.1/root/out/closed/file"), "");
-    symlinkSync(root, join(work, "a.1/root/out/up"));
-    execFileSync("chmod", ["000", join(work, "a.1/root/out/closed")]);
+    mkdirSync(join(work, "a.1/out/closed"), { recursive: true });
+    writeFileSync(join(work, "a.1/out/closed/file"), "");
+    symlinkSync(root, join(work, "a.1/out/up"));
+    execFileSync("chmod", ["000", join(work, "a.1/out/closed")]);
     mkdirSync(join(work, "b.2"));
     expect(await prepareWorkFolder(work, null)).toBe(2);
     expect(readdirSync(work)).toEqual([]);
