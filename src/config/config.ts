@@ -1,0 +1,52 @@
+import type { LogLevel } from "../lib/log.ts";
+
+/** The server's settings, checked, with every default filled in, frozen. */
+export interface Config {
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Where both ports listen. */
+  readonly host: string;
+  /** Port 0 picks a free one. URLs have no trailing slash. */
+  readonly api: { readonly port: number; readonly publicUrl: string | null };
+  readonly s3: { readonly port: number; readonly publicUrl: string | null };
+  /** Addresses and CIDR networks. */
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly drainMs: number;
+  readonly metricsPublic: boolean;
+  /** What jobs on this machine may reserve together. `diskBytes` null: the data directory's file system without what is kept free. */
+  readonly local: {
+    readonly cpuMilli: number;
+    readonly memoryBytes: number;
+    readonly diskBytes: number | null;
+    readonly slots: number;
+  };
+  readonly slots: { readonly uidBase: number; readonly count: number; readonly gid: number };
+  readonly sandbox: {
+    readonly driver: "bubblewrap" | "mock";
+    readonly allowHostNetwork: boolean;
+    /** Absolute and normal. */
+    readonly extraPaths: readonly string[];
+  };
+  /** null: no limit. */
+  readonly timeouts: { readonly defaultMs: number | null; readonly maxMs: number | null; readonly syncMs: number };
+  readonly jobs: { readonly keepMs: number };
+  readonly changes: { readonly keepMs: number };
+  /** `keepFreeBytes` null: 5 % of the file system, at least 1 GiB. */
+  readonly store: { readonly inlineBytes: number; readonly keepFreeBytes: number | null };
+  readonly logs: { readonly maxBytes: number };
+  readonly limits: { readonly pids: number; readonly files: number; readonly eventBytes: number };
+  /** From the environment; null: what DIR/admin.json says. */
+  readonly admin: {
+    readonly user: string | null;
+    readonly password: string | null;
+    readonly accessKey: string | null;
+    readonly secretKey: string | null;
+  };
+}
+
+/** What the defaults depend on. */
+export interface Machine {
+  readonly cores: number;
+  readonly memoryBytes: number;
+}

@@ -1,0 +1,125 @@
+import { z } from "zod";
+import { MAX_TIMER_MS } from "../lib/duration.ts";
+import {
+  bytes,
+  choice,
+  duration,
+  integer,
+  listenHost,
+  networks,
+  optionalBytes,
+  optionalCpu,
+  optionalDuration,
+  optionalInteger,
+  optionalText,
+  optionalUrl,
+  secret,
+  sharedPaths,
+  text,
+  yesNo,
+} from "./field.ts";
+
+const MIB = 1024 ** 2;
+/** Ten years: longer is a slip. */
+const MAX_KEEP_MS = 3650 * 86_400_000;
+
+function section<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape).prefault({} as z.input<z.ZodObject<Shape>>);
+}
+
+/** Every field of the configuration with its default. `docs/reference/config.md` shows it; a test holds both together. */
+export const CONFIG_SCHEMA = z.strictObject({
+  data: text(
+    "The data directory, on a local disk; a relative path counts from where the server is started",
+    "./sluice-data",
+  ),
+  host: listenHost("Where both ports listen", "127.0.0.1"),
+  port: integer("Port of the API; 0 picks a free one", 8080, 0, 65_535),
+  s3_port: integer("Port of the object store; 0 picks a free one", 9000, 0, 65_535),
+  public_url: optionalUrl("The API's address as clients see it: its host name is answered, and links hold it"),
+  s3_public_url: optionalUrl("The object store's address as clients see it"),
+  trusted_proxies: networks("Proxies whose X-Forwarded headers are believed"),
+  log_level: choice("Least weight of the server's own log lines", ["debug", "info", "warn", "error"], "info"),
+  drain: duration(
+    "How long a stop waits for running jobs before it ends them and queues them again",
+    "30s",
+    0,
+    MAX_TIMER_MS,
+  ),
+  metrics_public: yesNo("Answer /metrics without credentials", false),
+  allow_host_network: yesNo(
+    "Let services ask for `network: host`, and so reach everything this machine reaches",
+    false,
+  ),
+  local: section({
+    cpu: optionalCpu("What jobs on this machine may reserve together", "all cores that the server may use"),
+    memory: optionalBytes(
+      "What jobs on this machine may reserve together",
+      "80 % of the machine's or container's memory",
+      16 * MIB,
+    ),
+    disk: optionalBytes(
+      "What jobs on this machine may reserve together",
+      "the data directory's file system without what is kept free",
+      MIB,
+    ),
+    slots: optionalInteger(
+      "Most jobs at once on this machine, whatever they reserve",
+      "two for each core: while one job's files are made durable another computes",
+      1,
+      65_536,
+    ),
+  }),
+  slots: section({
+    uid_base: integer(
+      "First of the user ids that sandboxes run as when the server is root",
+      200_000,
+      1000,
+      2_000_000_000,
+    ),
+    count: integer("How many of these ids there are: one for each running sandbox", 256, 1, 65_536),
+    gid: integer("The group that these users share", 200_000, 1000, 2_000_000_000),
+  }),
+  sandbox: section({
+    driver: choice("What isolates jobs; `mock` runs nothing and is for tests", ["bubblewrap", "mock"], "bubblewrap"),
+  }),
+  host_image: section({
+    extra_paths: sharedPaths("What scripts of `image: host` see, read-only, beyond the allow-list of programs"),
+  }),
+  timeouts: section({
+    default: optionalDuration(
+      "Wall clock of services that give no `timeout`",
+      "`timeouts.max`, or no limit",
+      1,
+      MAX_TIMER_MS,
+    ),
+    max: optionalDuration("Longest `timeout` that a service may ask for", "no limit", 1, MAX_TIMER_MS),
+    sync: duration("Longest wait of a synchronous call", "300s", 1000, MAX_TIMER_MS),
+  }),
+  jobs: section({
+    keep: duration("How long finished jobs and their logs are kept", "30d", 60_000, MAX_KEEP_MS),
+  }),
+  changes: section({
+    keep: duration("How long the change log is kept, for watchers that come back", "7d", 60_000, MAX_KEEP_MS),
+  }),
+  store: section({
+    inline_bytes: bytes("Objects up to this size lie in the database, larger ones in files; at most 1Mi", "64Ki", 0),
+    keep_free: optionalBytes("Room that uploads leave free on the file system", "5 % of it, at least 1Gi", 0),
+  }),
+  logs: section({
+    max_bytes: bytes("Head and tail that are kept of one job's log, together", "64Mi", 64 * 1024),
+  }),
+  limits: section({
+    pids: integer("Most processes and threads of one job", 2048, 16, 4_194_304),
+    files: integer("Most files of one job, folders included", 100_000, 16, 100_000_000),
+    event_bytes: bytes("Largest event body that a call may bring", "64Mi", 1024),
+  }),
+  admin: section({
+    user: optionalText("Administrator's name; from the environment alone, over DIR/admin.json"),
+    password: secret("Administrator's password; from the environment alone", 8),
+    access_key: optionalText("Administrator's S3 access key; from the environment alone"),
+    secret_key: secret("Administrator's S3 secret key; from the environment alone", 8),
+  }),
+});
+
+export type WrittenConfig = z.output<typeof CONFIG_SCHEMA>;
