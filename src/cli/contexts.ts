@@ -1,14 +1,9 @@
 import { join } from "node:path";
+import type { Credentials } from "../client/client.ts";
 import { SluiceError } from "../core/errors.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { Io } from "./io.ts";
 import { readPrivate, writePrivate } from "./private-file.ts";
-
-/** How to prove who asks. */
-export type Credentials =
-  | { readonly kind: "basic"; readonly user: string; readonly password: string }
-  | { readonly kind: "bearer"; readonly token: string }
-  | { readonly kind: "none" };
 
 /** A remembered server. */
 export interface Context {

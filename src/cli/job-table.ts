@@ -1,4 +1,4 @@
-import type { Job, JobDetail } from "./api.ts";
+import type { Job, JobDetail } from "../client/client.ts";
 import type { Column } from "./table.ts";
 import { bytesText, durationText, localTime } from "./units.ts";
 

@@ -1,4 +1,4 @@
-import type { Job } from "./api.ts";
+import type { Job } from "../client/client.ts";
 import { counted } from "./text.ts";
 
 /** More failures than this are counted, not told one by one. */

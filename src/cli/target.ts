@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
+import type { Credentials } from "../client/client.ts";
 import { SluiceError } from "../core/errors.ts";
-import { type Context, type Credentials, contextNamed, readContexts } from "./contexts.ts";
+import { type Context, contextNamed, readContexts } from "./contexts.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import type { Io } from "./io.ts";
 import { isTrustedFolder, readPrivate } from "./private-file.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Change, Job, JobPage } from "./api.ts";
+import type { Change, Gap, Job, JobPage, JobQuery, JobState } from "../client/client.ts";
 import { JobTally } from "./job-tally.ts";
 import { PARALLEL_TRANSFERS } from "./transfers.ts";
 import { Wake } from "./wake.ts";
@@ -13,21 +13,12 @@ const POLL_MS = 1000;
 const RECONNECT_MS = 3000;
 const BETWEEN_LOOKS_MS = 100;
 
-export interface JobQuery {
-  readonly service?: string;
-  readonly states?: readonly Job["state"][];
-  /** RFC 3339. */
-  readonly since?: string;
-  readonly limit?: number;
-  readonly after?: string;
-}
-
 /** What waiting needs of a server. */
 export interface JobSource {
   job(id: string): Promise<Job>;
   jobs(query: JobQuery): Promise<JobPage>;
   /** The changes of jobs from now on; ends or fails when the stream does. */
-  changes(signal: AbortSignal): AsyncIterable<Pick<Change, "kind" | "key">>;
+  changes(signal: AbortSignal): AsyncIterable<Pick<Change | Gap, "kind" | "key">>;
 }
 
 export interface WaitProgress {
@@ -36,8 +27,8 @@ export interface WaitProgress {
   readonly known: number;
 }
 
-const ACTIVE: readonly Job["state"][] = ["QUEUED", "RUNNING", "DELIVERING"];
-const ENDED: readonly Job["state"][] = ["SUCCEEDED", "FAILED", "CANCELLED"];
+const ACTIVE: readonly JobState[] = ["QUEUED", "RUNNING", "DELIVERING"];
+const ENDED: readonly JobState[] = ["SUCCEEDED", "FAILED", "CANCELLED"];
 const hasEnded = (job: Job): boolean => ENDED.includes(job.state);
 
 /** Resolves when every one of these jobs has ended. @throws SluiceError JOB_UNKNOWN */
@@ -154,7 +145,7 @@ interface Bell extends AsyncDisposable {
 }
 
 /** Keeps the event stream open, again and again, until disposed. */
-function followChanges(source: JobSource, matters: (change: Pick<Change, "kind" | "key">) => boolean): Bell {
+function followChanges(source: JobSource, matters: (change: Pick<Change | Gap, "kind" | "key">) => boolean): Bell {
   const wake = new Wake();
   const stop = new AbortController();
   let standing = true;

@@ -1,6 +1,6 @@
+import type { Job, JobQuery, JobState } from "../../client/client.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { nearest } from "../../lib/nearest.ts";
-import type { Job } from "../api.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { type Connection, connect } from "../connect.ts";
 import { type Io, tell } from "../io.ts";
@@ -10,7 +10,6 @@ import { FORMAT_OPTION, type Format, parseFormat, printListing } from "../listin
 import { SERVER_OPTIONS } from "../server-options.ts";
 import { parseCount, parseSince } from "../units.ts";
 import { type WaitFor, waitAndTell } from "../wait-command.ts";
-import type { JobQuery } from "../wait-for-jobs.ts";
 
 const DEFAULT_LIMIT = "100";
 const LARGEST_PAGE = 1000;
@@ -90,9 +89,9 @@ function waitFor(all: boolean, rest: readonly string[], since: { readonly since?
   return { kind: "quiet", ...since, ...(service === undefined ? {} : { service }) };
 }
 
-const STATES: readonly Job["state"][] = ["QUEUED", "RUNNING", "DELIVERING", "SUCCEEDED", "FAILED", "CANCELLED"];
+const STATES: readonly JobState[] = ["QUEUED", "RUNNING", "DELIVERING", "SUCCEEDED", "FAILED", "CANCELLED"];
 
-function parseStates(texts: readonly string[]): Job["state"][] {
+function parseStates(texts: readonly string[]): JobState[] {
   return texts
     .flatMap((text) => text.split(","))
     .map((text) => {

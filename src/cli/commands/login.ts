@@ -1,7 +1,8 @@
+import type { Credentials } from "../../client/client.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { clientOf } from "../connect.ts";
-import { type Credentials, checkContextName, readContexts, writeContexts } from "../contexts.ts";
+import { checkContextName, readContexts, writeContexts } from "../contexts.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import { type Io, say, tell } from "../io.ts";
 import { ask, askSecret, readSecret } from "../prompt.ts";

@@ -1,11 +1,18 @@
+import type { Change, Job, JobQuery } from "../../client/client.ts";
 import { SluiceError } from "../../core/errors.ts";
-import type { Job } from "../api.ts";
-import type { JobQuery, JobSource } from "../wait-for-jobs.ts";
+import type { JobSource } from "../wait-for-jobs.ts";
 
 export function job(over: Partial<Job> & Pick<Job, "id">): Job {
   return {
     service: "thumbs",
     state: "QUEUED",
+    status: "Pending",
+    priority: 0,
+    input_bytes: 1,
+    event_id: "event",
+    root_event_id: "event",
+    hops: 0,
+    script_failures: 0,
     reason: null,
     message: "",
     owner: "cluster_admin",
@@ -28,6 +35,17 @@ export function job(over: Partial<Job> & Pick<Job, "id">): Job {
   };
 }
 
+const KINDS: Readonly<Record<Job["state"], Change["kind"]>> = {
+  QUEUED: "job.retrying",
+  RUNNING: "job.running",
+  DELIVERING: "job.running",
+  SUCCEEDED: "job.succeeded",
+  FAILED: "job.failed",
+  CANCELLED: "job.cancelled",
+};
+
+type Heard = Pick<Change, "kind" | "key">;
+
 /** A server's jobs, with an event stream that may be broken. */
 export class FakeJobs implements JobSource {
   readonly all = new Map<string, Job>();
@@ -35,12 +53,12 @@ export class FakeJobs implements JobSource {
   readonly calls = { job: 0, jobs: 0, changes: 0 };
   streamWorks = true;
   pageSize = 1000;
-  #listeners = new Set<(change: { kind: string; key: string }) => void>();
+  #listeners = new Set<(change: Heard) => void>();
 
   set(next: Job): void {
     const isNew = !this.all.has(next.id);
     this.all.set(next.id, next);
-    const kind = isNew ? "job.queued" : `job.${next.state.toLowerCase()}`;
+    const kind = isNew ? "job.queued" : KINDS[next.state];
     for (const listener of this.#listeners) listener({ kind, key: next.id });
   }
 
@@ -71,12 +89,12 @@ export class FakeJobs implements JobSource {
     return { jobs: newest.slice(from, to), next: to < newest.length ? String(to) : null };
   }
 
-  async *changes(signal: AbortSignal): AsyncGenerator<{ kind: string; key: string }> {
+  async *changes(signal: AbortSignal): AsyncGenerator<Heard> {
     this.calls.changes += 1;
     if (!this.streamWorks) throw new SluiceError("UNREACHABLE", "no stream here");
-    const waiting: { kind: string; key: string }[] = [];
+    const waiting: Heard[] = [];
     let wake = (): void => {};
-    const listener = (change: { kind: string; key: string }): void => {
+    const listener = (change: Heard): void => {
       waiting.push(change);
       wake();
     };
