@@ -73,15 +73,16 @@ export function* walkTree(root: string | Buffer): Generator<Walked, void, void> 
 }
 
 /** Runs a walk to its end in slices of a few milliseconds, so that a tree of a million files does not stop the event loop.
- *  `visit` returns false to end the walk early; resolves false then. */
+ *  `visit` returns false to end the walk early; a promise makes the walk wait. Resolves false when it was ended early. */
 export async function walkInSlices(
   root: string | Buffer,
-  visit: (entry: Walked) => boolean | undefined,
+  visit: (entry: Walked) => boolean | Promise<boolean>,
   sliceMs = 4,
 ): Promise<boolean> {
   let sliceEnd = performance.now() + sliceMs;
   for (const entry of walkTree(root)) {
-    if (visit(entry) === false) return false;
+    const goOn = visit(entry);
+    if (goOn === false || (goOn !== true && !(await goOn))) return false;
     if (performance.now() < sliceEnd) continue;
     await setImmediate();
     sliceEnd = performance.now() + sliceMs;

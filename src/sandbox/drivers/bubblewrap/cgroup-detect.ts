@@ -120,6 +120,9 @@ function opened(open: () => CgroupTree, root: boolean): CgroupTree | NoCgroups {
     return open();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return { why, mend: root ? "make /sys/fs/cgroup writable for the server" : MEND_USER };
+    return {
+      why: `Control groups cannot be made: ${why}`,
+      mend: root ? "make /sys/fs/cgroup writable for the server" : MEND_USER,
+    };
   }
 }

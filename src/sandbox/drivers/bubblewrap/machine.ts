@@ -40,7 +40,9 @@ function isExecutable(path: string): boolean {
  *  stands there for the time of its start. Owned by the server; others may pass but not list.
  *  @throws SluiceError SANDBOX_UNAVAILABLE when no place can be had */
 export function makeRuntimeFolder(configured: string | undefined, name: string, root: boolean): string {
-  const places = [root ? "/run" : process.env.XDG_RUNTIME_DIR, "/dev/shm", tmpdir()].filter((place) => place !== undefined);
+  const places = [root ? "/run" : process.env.XDG_RUNTIME_DIR, "/dev/shm", tmpdir()].filter(
+    (place) => place !== undefined,
+  );
   const sorted = [...places.filter(isInMemory), ...places.filter((place) => !isInMemory(place))];
   const paths = configured === undefined ? sorted.map((place) => `${place}/${name}`) : [configured];
   for (const path of paths) if (claimFolder(path)) return path;

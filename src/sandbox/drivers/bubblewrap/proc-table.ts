@@ -7,14 +7,17 @@ interface Row {
   readonly parent: number;
 }
 
-/** Every process, by the parent's id. A process that vanishes meanwhile is left out. */
+/** Null for a process that has gone; also for a zombie, which runs nothing: its end may wait long for the machine's first process. */
+function rowOf(pid: number): Row | null {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === null) return null;
+  // The name stands in brackets and may hold anything; the fields after the last bracket are plain.
+  const [state = "", parent = ""] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return "ZX".includes(state) ? null : { pid, parent: Number(parent) };
+}
+
 function rows(): Row[] {
-  return processIds().flatMap((pid) => {
-    const stat = read(`/proc/${pid}/stat`);
-    // The name stands in brackets and may hold anything; the fields after the last bracket are plain.
-    const parent = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
-    return parent === undefined ? [] : [{ pid, parent: Number(parent) }];
-  });
+  return processIds().flatMap((pid) => rowOf(pid) ?? []);
 }
 
 function processIds(): number[] {
@@ -33,8 +36,16 @@ export function processTree(pid: number): number[] {
 export function processesOfUids(first: number, count: number): number[] {
   return processIds().filter((pid) => {
     const uid = uidOf(pid);
-    return uid !== null && uid >= first && uid < first + count;
+    return uid !== null && uid >= first && uid < first + count && rowOf(pid) !== null;
   });
+}
+
+export function isAlive(pid: number): boolean {
+  return rowOf(pid) !== null;
+}
+
+export function parentOf(pid: number): number | null {
+  return rowOf(pid)?.parent ?? null;
 }
 
 /** The host user id of a process; null when it has gone. */
@@ -45,11 +56,6 @@ export function uidOf(pid: number): number | null {
     if (errno(error) === "ENOENT" || errno(error) === "ESRCH") return null;
     throw error;
   }
-}
-
-export function parentOf(pid: number): number | null {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat === null ? null : Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
 
 /** The inode of one of a process's namespaces; null when it has gone or may not be looked at. */

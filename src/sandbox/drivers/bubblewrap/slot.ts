@@ -14,7 +14,7 @@ import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { type LaunchEnd, Launcher } from "./launcher.ts";
-import { namespaceOf, parentOf, processesOfUids, processTree } from "./proc-table.ts";
+import { isAlive, namespaceOf, parentOf, processesOfUids, processTree } from "./proc-table.ts";
 import { sendSignal } from "./signals.ts";
 
 export interface SlotUser {
@@ -107,7 +107,7 @@ export class Slot {
     const started = text.includes('"exit-code"');
     if (pid === undefined) return { initPid: null, started };
     // The id may belong to somebody else by now; the namespace's number tells.
-    const alive = namespaceOf(Number(pid), "pid") === Number(namespace);
+    const alive = isAlive(Number(pid)) && namespaceOf(Number(pid), "pid") === Number(namespace);
     return { initPid: alive ? Number(pid) : null, started };
   }
 
