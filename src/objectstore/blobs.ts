@@ -5,18 +5,23 @@ import type { BlobRef, StagedBlob, StoredObject } from "../core/object.ts";
  *  A blob never changes once staged. */
 export interface BlobStore {
   /** Streams bytes to a new durable blob: file and folder are fsynced before it resolves. Nothing is left behind when `source` fails.
+   *  `expectedBytes` (default 0) are asked of the disk before the first byte is taken.
    *  @throws SluiceError DISK_FULL */
-  stage(source: Readable | AsyncIterable<Uint8Array>): Promise<StagedBlob>;
+  stage(source: Readable | AsyncIterable<Uint8Array>, expectedBytes?: number): Promise<StagedBlob>;
   /** Makes a file of the same file system a durable blob: by rename (`move`), or by copy (reflink where possible). Hash and fsync come after the move.
-   *  The caller has checked that it is a regular file that nobody else can write. @throws SluiceError DISK_FULL */
+   *  A small one goes into the row and the file may stay where it is. The caller has checked that nobody else can write it.
+   *  @throws SluiceError DISK_FULL, OUTPUT_INVALID when it is no regular file */
   adopt(path: string, how: "move" | "copy"): Promise<StagedBlob>;
   /** Streams `[start, endExclusive)`, verified block by block against the object's CRC32C: a flipped bit is an error, never data.
-   *  @throws SluiceError DATA_CORRUPT on the stream */
+   *  @throws SluiceError DATA_CORRUPT on the stream; OBJECT_UNKNOWN when the blob was removed meanwhile */
   read(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">, start: number, endExclusive: number): Readable;
+  /** All bytes of an object of at most 1 MiB, verified. @throws as `read` */
+  readSmall(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">): Promise<Uint8Array>;
   /** A path of the bytes that a sandbox can bind read-only; an inline blob is written to `scratchFolder` first. */
   materialise(blob: BlobRef, scratchFolder: string): Promise<string>;
   /** Removes blobs that no row names; absent ones are not an error. */
   discard(blobIds: readonly string[]): Promise<void>;
-  /** Ids of blob files on disk, for the sweep after a crash; streamed in chunks, so that any number fits in memory. */
+  /** Ids of blob files on disk, for the sweep after a crash; streamed in chunks, so that any number fits in memory.
+   *  What this process staged is left out: its row may still be on the way. */
   list(): AsyncIterable<string[]>;
 }

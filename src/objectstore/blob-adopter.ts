@@ -1,0 +1,103 @@
+import fs, { constants } from "node:fs";
+import { rename } from "node:fs/promises";
+import { promisify } from "node:util";
+import { SluiceError } from "../core/errors.ts";
+import { BLOCK_BYTES, type StagedBlob } from "../core/object.ts";
+import { BlobHash } from "./blob-hash.ts";
+import type { WriterDeps } from "./blob-writer.ts";
+import { chmodFile, closeFile, openFile, readFully, statFile, systemCode } from "./disk-io.ts";
+
+const OPEN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const SETUID_SETGID_STICKY = 0o7000;
+
+const copyFile: (from: string, to: string, mode: number) => Promise<void> = promisify(fs.copyFile);
+
+/** Makes a file of the same file system a blob.
+ *
+ *  move: the name is moved first, then owner and mode are taken, then the bytes are hashed and synced through one descriptor, so that what
+ *  was hashed is what is kept. A file with a second name is copied instead: the other name would still lead to it.
+ *  copy: the source stays as it is (its setuid bits are dropped first, so that no copy ever has them). */
+export async function adoptFile(deps: WriterDeps, path: string, how: "move" | "copy"): Promise<StagedBlob> {
+  const source = await openOutput(path);
+  try {
+    const stats = await statFile(source);
+    if (!stats.isFile()) throw outputInvalid(path, "is not a regular file");
+    if (stats.size <= deps.inlineBytes) return await inlineBlob(deps, source, stats.size);
+    if (how === "move" && stats.nlink === 1) return await moveIn(deps, path, source);
+    return await copyIn(deps, source, stats);
+  } finally {
+    await closeFile(source);
+  }
+}
+
+async function inlineBlob(deps: WriterDeps, fd: number, size: number): Promise<StagedBlob> {
+  const bytes = new Uint8Array(size);
+  const count = await readFully(fd, bytes, 0);
+  const inline = count === size ? bytes : bytes.slice(0, count);
+  const hash = new BlobHash();
+  hash.update(inline);
+  return { ...hash.facts(deps.folder.newId()), inline };
+}
+
+async function moveIn(deps: WriterDeps, path: string, fd: number): Promise<StagedBlob> {
+  const blobId = deps.folder.newId();
+  await rename(path, deps.folder.pathOf(blobId));
+  try {
+    return await secure(deps, blobId, fd);
+  } catch (error) {
+    await deps.folder.remove(blobId);
+    throw error;
+  }
+}
+
+/** The copy is made from the descriptor, which no rename can turn into another file; blocks are shared where the file system can. */
+async function copyIn(deps: WriterDeps, source: number, stats: fs.Stats): Promise<StagedBlob> {
+  await deps.space.take(stats.size);
+  if ((stats.mode & SETUID_SETGID_STICKY) !== 0) await chmodFile(source, stats.mode & 0o777);
+  const blobId = deps.folder.newId();
+  try {
+    await copyFile(
+      `/proc/self/fd/${source}`,
+      deps.folder.pathOf(blobId),
+      constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE,
+    );
+    const fd = await openFile(deps.folder.pathOf(blobId), OPEN);
+    try {
+      return await secure(deps, blobId, fd);
+    } finally {
+      await closeFile(fd);
+    }
+  } catch (error) {
+    await deps.folder.remove(blobId);
+    throw error;
+  }
+}
+
+async function secure(deps: WriterDeps, blobId: string, fd: number): Promise<StagedBlob> {
+  await deps.folder.protect(fd);
+  const hash = new BlobHash();
+  const piece = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  for (;;) {
+    const count = await readFully(fd, piece, hash.sizeBytes);
+    if (count > 0) hash.update(piece.subarray(0, count));
+    if (count < piece.length) break;
+  }
+  await deps.durability.syncBlob(fd, deps.folder.folderOf(blobId));
+  return { ...hash.facts(blobId), inline: null };
+}
+
+/** Links, sockets and files without the right to read are the maker's mistake, not a defect here. */
+async function openOutput(path: string): Promise<number> {
+  try {
+    return await openFile(path, OPEN);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "ELOOP" || code === "ENXIO") throw outputInvalid(path, "is not a regular file");
+    if (code === "EACCES") throw outputInvalid(path, "cannot be read");
+    throw error;
+  }
+}
+
+function outputInvalid(path: string, state: string): SluiceError {
+  return new SluiceError("OUTPUT_INVALID", `Cannot keep "${path}": it ${state}`);
+}

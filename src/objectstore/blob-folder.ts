@@ -1,0 +1,121 @@
+import { constants } from "node:fs";
+import { chmod, chown, mkdir, readdir, rm, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { newBlobId } from "../core/ids.ts";
+import { chmodFile, chownFile, closeFile, openFile, statFile, systemCode } from "./disk-io.ts";
+
+/** Blobs that share a folder before the next one begins: so that their fsyncs of it can be shared, while folders fill evenly. */
+const BLOBS_PER_TURN = 64;
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** Who may read a blob: the server alone, or the slots of running sandboxes too. Nobody may write one. */
+export interface BlobAccess {
+  readonly mode: number;
+  /** Null keeps the group that a new file gets by itself. */
+  readonly gid: number | null;
+}
+
+export const blobAccess = (slotsGid: number | null): BlobAccess =>
+  slotsGid === null ? { mode: 0o400, gid: null } : { mode: 0o440, gid: slotsGid };
+
+/** Names and places of blob files: `FOLDER/<first 2 hex>/<32 hex>`. */
+export class BlobFolder {
+  readonly path: string;
+  readonly access: BlobAccess;
+  #prefix = "";
+  #turn = 0;
+  #fixModeAndGroup = false;
+  /** Ids made since the folder was opened; null when no `list` follows or it is over. */
+  #young: Set<string> | null;
+
+  private constructor(path: string, access: BlobAccess, listFollows: boolean) {
+    this.path = path;
+    this.access = access;
+    this.#young = listFollows ? new Set() : null;
+  }
+
+  /** Makes the 256 folders. With a group they are setgid, so that files get it without a call each. */
+  static async open(path: string, access: BlobAccess, listFollows: boolean): Promise<BlobFolder> {
+    await makeFolder(path, access.gid);
+    for (let i = 0; i < 256; i++) await makeFolder(join(path, i.toString(16).padStart(2, "0")), access.gid);
+    const folder = new BlobFolder(path, access, listFollows);
+    await folder.#probe();
+    return folder;
+  }
+
+  /** Whether umask and mount options leave new files as they should be is found out once; if not, each file is mended. */
+  async #probe(): Promise<void> {
+    const id = newBlobId();
+    const fd = await openFile(this.pathOf(id), CREATE, this.access.mode);
+    try {
+      const stats = await statFile(fd);
+      const groupIsRight = this.access.gid === null || stats.gid === this.access.gid;
+      this.#fixModeAndGroup = (stats.mode & 0o7777) !== this.access.mode || !groupIsRight;
+    } finally {
+      await closeFile(fd);
+      await rm(this.pathOf(id));
+    }
+  }
+
+  /** 120 random bits behind the folder's two digits: a path that leaks names no other blob. */
+  newId(): string {
+    const id = newBlobId();
+    if (this.#turn % BLOBS_PER_TURN === 0) this.#prefix = id.slice(0, 2);
+    this.#turn += 1;
+    const named = this.#prefix + id.slice(2);
+    this.#young?.add(named);
+    return named;
+  }
+
+  pathOf(blobId: string): string {
+    return `${this.folderOf(blobId)}/${blobId}`;
+  }
+
+  folderOf(blobId: string): string {
+    return `${this.path}/${blobId.slice(0, 2)}`;
+  }
+
+  /** A new empty file, open for writing. */
+  async create(blobId: string): Promise<number> {
+    const fd = await openFile(this.pathOf(blobId), CREATE, this.access.mode);
+    if (this.#fixModeAndGroup) await this.protect(fd);
+    return fd;
+  }
+
+  /** Gives a file the owner, group and mode of a blob. Changing the owner drops file capabilities, and changing the mode drops setuid bits
+   *  and makes the group's bits the mask of an ACL, so that no entry of one can grant writing; Node cannot remove the entries themselves
+   *  (it has no call for extended attributes), and reading is what the slots may do anyway. */
+  async protect(fd: number): Promise<void> {
+    const uid = process.geteuid?.() ?? -1;
+    const gid = this.access.gid ?? process.getegid?.() ?? -1;
+    if (uid === 0 || this.access.gid !== null) await chownFile(fd, uid, gid);
+    await chmodFile(fd, this.access.mode);
+  }
+
+  /** Removes a blob's file; one that is gone is as good. */
+  async remove(blobId: string): Promise<void> {
+    try {
+      await unlink(this.pathOf(blobId));
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+    }
+  }
+
+  /** Ids of the files, a folder at a time, without those that `newId` gave: whether their rows exist is still being decided. */
+  async *list(): AsyncGenerator<string[]> {
+    for (let i = 0; i < 256; i++) {
+      const names = await readdir(join(this.path, i.toString(16).padStart(2, "0")));
+      const ids = names.filter((name) => /^[0-9a-f]{32}$/.test(name) && !this.#young?.has(name));
+      if (ids.length > 0) yield ids;
+    }
+    this.#young = null;
+  }
+}
+
+/** The slots pass through the folders (x) but cannot list them: names are secret. */
+async function makeFolder(path: string, gid: number | null): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  if (gid === null) return;
+  await chown(path, process.geteuid?.() ?? -1, gid);
+  await chmod(path, 0o2710);
+}

@@ -1,0 +1,62 @@
+import type { ServerResponse } from "node:http";
+import type { Bucket } from "../core/object.ts";
+import type { Principal } from "../core/principal.ts";
+import { decide } from "../identity/decide.ts";
+import type { Action, Identity } from "../identity/identity.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { s3Error } from "../s3/errors.ts";
+import type { Payload } from "../s3/payload.ts";
+import type { SigningContext } from "../s3/signature.ts";
+import type { Lineage, State } from "../state/state.ts";
+import type { BlobStore } from "./blobs.ts";
+import type { BucketCache } from "./bucket-cache.ts";
+import type { S3Request } from "./request.ts";
+
+/** What every operation works with. */
+export interface StoreDeps {
+  readonly state: State;
+  readonly blobs: BlobStore;
+  readonly identity: Identity;
+  readonly buckets: BucketCache;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** Who signed a request. */
+export interface Caller {
+  readonly principal: Principal;
+  /** Set when the key is a running job's: what it writes belongs to that job's chain. */
+  readonly lineage: Lineage | null;
+  readonly payload: Payload;
+  readonly signing: SigningContext;
+}
+
+/** A request whose signature holds, and the way to answer it. */
+export interface Call {
+  readonly deps: StoreDeps;
+  readonly request: S3Request;
+  readonly response: ServerResponse;
+  readonly caller: Caller;
+}
+
+export type Operation = (call: Call) => Promise<void>;
+
+/** The bucket of the call, when the caller may do that with it. A bucket of somebody else is not told from one that does not exist (decision 21).
+ *  @throws SluiceError BUCKET_UNKNOWN */
+export async function allowedBucket(call: Call, action: Action): Promise<Bucket> {
+  const name = call.request.bucket;
+  const bucket = await call.deps.buckets.get(name);
+  const kind = action.startsWith("object.") ? "object" : "bucket";
+  const resource = {
+    kind,
+    name: kind === "object" ? `${name}/${call.request.key}` : name,
+    owner: bucket?.owner ?? null,
+  } as const;
+  if (bucket === null || !decide(call.caller.principal, action, resource)) {
+    throw s3Error("NoSuchBucket", "Cannot find the bucket: it does not exist or belongs to somebody else", {
+      BucketName: name,
+    });
+  }
+  return bucket;
+}

@@ -1,0 +1,60 @@
+import { constants } from "node:fs";
+import { closeFile, openFile, syncFile } from "./disk-io.ts";
+
+interface Folder {
+  readonly fd: Promise<number>;
+  /** The fsync under way, and the one that starts after it. */
+  running: Promise<void> | null;
+  next: Promise<void> | null;
+}
+
+/** Makes names durable: fsync of folders, shared by all who wait for the same one.
+ *
+ *  Rule: an fsync that STARTS after my name was made (or moved) covers me; one that is already running may have read the folder before.
+ *  So a caller that finds one running joins the next, and any number of callers wait for two at most. */
+export class FolderSync {
+  readonly #folders = new Map<string, Folder>();
+
+  /** Resolves when every name made in the folder before this call is durable. Rejects with the system's error. */
+  sync(path: string): Promise<void> {
+    const folder = this.#folder(path);
+    if (folder.running === null) return this.#start(folder);
+    folder.next ??= folder.running.then(
+      () => this.#start(folder),
+      () => this.#start(folder),
+    );
+    return folder.next;
+  }
+
+  #start(folder: Folder): Promise<void> {
+    folder.next = null;
+    const running = folder.fd.then(syncFile).finally(() => {
+      if (folder.running === running) folder.running = null;
+    });
+    folder.running = running;
+    return running;
+  }
+
+  /** Descriptors stay open: there are at most 256 folders of blobs, and opening costs as much as a small write. */
+  #folder(path: string): Folder {
+    const known = this.#folders.get(path);
+    if (known !== undefined) return known;
+    const folder: Folder = {
+      fd: openFile(path, constants.O_RDONLY | constants.O_DIRECTORY),
+      running: null,
+      next: null,
+    };
+    this.#folders.set(path, folder);
+    folder.fd.catch(() => this.#folders.delete(path));
+    return folder;
+  }
+
+  async close(): Promise<void> {
+    const folders = [...this.#folders.values()];
+    this.#folders.clear();
+    for (const folder of folders) {
+      await (folder.next ?? folder.running)?.catch(() => undefined);
+      await closeFile(await folder.fd);
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { isSluiceError, SluiceError } from "../../core/errors.ts";
+import { BLOCK_BYTES, type StoredObject } from "../../core/object.ts";
+import { header } from "../../s3/canonical-request.ts";
+import { s3Error } from "../../s3/errors.ts";
+import { answerEmpty } from "../answer.ts";
+import { allowedBucket, type Call } from "../call.ts";
+import { checkConditions, rangeStillHolds } from "../conditions.ts";
+import { objectHeaders } from "../object-headers.ts";
+import { type ByteRange, readRange } from "../ranges.ts";
+import { parameter, type S3Request } from "../request.ts";
+import { checkObjectKey } from "./put-object.ts";
+
+/** GET and HEAD. A blob may be unlinked between the look at its row and the open, when the object is replaced or deleted at that moment: the
+ *  row is read once more then, and says what is there now. A file that is open stays readable after its unlink. */
+export async function getObject(call: Call): Promise<void> {
+  const object = await findObject(call);
+  try {
+    await answerObject(call, object);
+  } catch (error) {
+    if (!isSluiceError(error, "OBJECT_UNKNOWN") || call.response.headersSent) throw error;
+    const now = await findObject(call);
+    if (now.blob.blobId === object.blob.blobId) throw lost(object);
+    await answerObject(call, now);
+  }
+}
+
+async function findObject(call: Call): Promise<StoredObject> {
+  const { deps, request } = call;
+  checkObjectKey(request.key);
+  await allowedBucket(call, "object.read");
+  const object = await deps.state.object(request.bucket, request.key);
+  if (object === null)
+    throw s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: request.key });
+  return object;
+}
+
+function lost(object: StoredObject): SluiceError {
+  return new SluiceError("DATA_CORRUPT", `Cannot read the object: the file of blob ${object.blob.blobId} is missing`);
+}
+
+async function answerObject(call: Call, object: StoredObject): Promise<void> {
+  const { request, response } = call;
+  const condition = checkConditions(object, request.headers);
+  if (condition === "failed") {
+    throw s3Error(
+      "PreconditionFailed",
+      "Cannot read the object: it is not in the state that the request's condition asks for",
+    );
+  }
+  if (condition === "not-modified") {
+    answerEmpty(response, 304, [
+      "ETag",
+      `"${object.etag}"`,
+      "Last-Modified",
+      new Date(object.lastModified).toUTCString(),
+    ]);
+    return;
+  }
+  const range = rangeStillHolds(object, request.headers)
+    ? readRange(header(request.headers, "range"), object.sizeBytes)
+    : null;
+  const head = answerHead(request, object, range);
+  if (request.method === "HEAD") {
+    response.writeHead(range === null ? 200 : 206, head);
+    response.end();
+  } else if (object.sizeBytes <= BLOCK_BYTES) await sendSmall(call, object, range, head);
+  else await sendStream(call, object, range, head);
+}
+
+function answerHead(request: S3Request, object: StoredObject, range: ByteRange | null): string[] {
+  // A checksum is of the whole object: with a part of it a client would compare the wrong bytes.
+  const withChecksums = range === null && header(request.headers, "x-amz-checksum-mode")?.toUpperCase() === "ENABLED";
+  const head = overridden(request, objectHeaders(object, withChecksums));
+  if (range === null) head.push("Content-Length", String(object.sizeBytes));
+  else {
+    head.push("Content-Length", String(range.endExclusive - range.start));
+    head.push("Content-Range", `bytes ${range.start}-${range.endExclusive - 1}/${object.sizeBytes}`);
+  }
+  return head;
+}
+
+/** Parameters that replace a header of the answer. @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html */
+const OVERRIDES: Readonly<Record<string, string>> = {
+  "response-cache-control": "cache-control",
+  "response-content-disposition": "content-disposition",
+  "response-content-encoding": "content-encoding",
+  "response-content-language": "content-language",
+  "response-content-type": "content-type",
+  "response-expires": "expires",
+};
+
+function overridden(request: S3Request, head: string[]): string[] {
+  if (request.query.length === 0) return head;
+  for (const parameterName of Object.keys(OVERRIDES)) {
+    const value = parameter(request, parameterName);
+    if (value === undefined) continue;
+    if (/[^\x20-\x7e]/.test(value))
+      throw s3Error("InvalidArgument", `Cannot use ${parameterName}: it is not printable ASCII`);
+    const name = OVERRIDES[parameterName] ?? "";
+    const at = head.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === name);
+    if (at < 0) head.push(name, value);
+    else head[at + 1] = value;
+  }
+  return head;
+}
+
+async function sendSmall(call: Call, object: StoredObject, range: ByteRange | null, head: string[]): Promise<void> {
+  const bytes = await call.deps.blobs.readSmall(object);
+  call.response.writeHead(range === null ? 200 : 206, head);
+  call.response.end(range === null ? bytes : bytes.subarray(range.start, range.endExclusive));
+}
+
+/** The first block is read before the status is sent, so that a missing or damaged file is still an error answer; after that damage can only
+ *  cut the answer off, which the client sees because bytes are missing. */
+async function sendStream(call: Call, object: StoredObject, range: ByteRange | null, head: string[]): Promise<void> {
+  const { start, endExclusive } = range ?? { start: 0, endExclusive: object.sizeBytes };
+  const source: Readable = call.deps.blobs.read(object, start, endExclusive);
+  let begun = false;
+  for await (const part of source) {
+    if (!begun) call.response.writeHead(range === null ? 200 : 206, head);
+    begun = true;
+    if (call.response.destroyed) return;
+    if (!call.response.write(part)) await writable(call.response);
+  }
+  call.response.end();
+}
+
+async function writable(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  const gone = new AbortController();
+  const stop = (): void => gone.abort();
+  response.once("close", stop);
+  try {
+    await once(response, "drain", { signal: gone.signal });
+  } catch (error) {
+    if (!gone.signal.aborted) throw error;
+  } finally {
+    response.off("close", stop);
+  }
+}

@@ -1,0 +1,85 @@
+import { checkKey, MAX_KEY_BYTES } from "../../core/keys.ts";
+import type { StagedBlob } from "../../core/object.ts";
+import { crashPoint } from "../../lib/crash-point.ts";
+import { type HeaderTable, header } from "../../s3/canonical-request.ts";
+import { s3Error } from "../../s3/errors.ts";
+import type { CommittedUpload, Upload } from "../../state/state.ts";
+import { answerEmpty } from "../answer.ts";
+import { badMd5, openBody, type VerifiedBody } from "../body.ts";
+import { allowedBucket, type Call } from "../call.ts";
+import { checksumHeaders, type ObjectHeaders, readObjectHeaders } from "../object-headers.ts";
+import { contentLength } from "../request.ts";
+
+/** Order: everything that can be refused without the body, then the body becomes a durable blob, then ONE transaction makes it an object, an
+ *  event and jobs, and only then comes the 200. What fails after staging leaves no blob. */
+export async function putObject(call: Call): Promise<void> {
+  const { deps, request } = call;
+  checkObjectKey(request.key);
+  checkLength(call);
+  const headers = readObjectHeaders(request.headers);
+  const body = openBody(call);
+  await allowedBucket(call, "object.write");
+  const blob = await deps.blobs.stage(body.pieces, body.expectedBytes ?? 0);
+  crashPoint("put.blob-staged");
+  const { object } = await commit(call, headers, body, blob);
+  crashPoint("put.committed");
+  answerEmpty(call.response, 200, ["ETag", `"${object.etag}"`, ...checksumHeaders(object.checksums)]);
+}
+
+async function commit(
+  call: Call,
+  headers: ObjectHeaders,
+  body: VerifiedBody,
+  blob: StagedBlob,
+): Promise<CommittedUpload> {
+  try {
+    if (body.md5 !== null && body.md5 !== blob.md5) throw badMd5();
+    return await call.deps.state.commitUpload(uploadOf(call, headers, body, blob));
+  } catch (error) {
+    if (blob.inline === null) await call.deps.blobs.discard([blob.blobId]);
+    throw error;
+  }
+}
+
+function uploadOf(
+  { deps, request, caller }: Call,
+  headers: ObjectHeaders,
+  body: VerifiedBody,
+  blob: StagedBlob,
+): Upload {
+  return {
+    by: caller.principal,
+    bucket: request.bucket,
+    key: request.key,
+    blob,
+    ...headers,
+    checksums: body.checksums(),
+    condition: writeCondition(request.headers),
+    lineage: caller.lineage,
+    at: deps.clock.now(),
+  };
+}
+
+function writeCondition(headers: HeaderTable): Upload["condition"] {
+  const ifMatch = header(headers, "if-match");
+  const ifNoneMatch = header(headers, "if-none-match");
+  if (ifMatch === undefined && ifNoneMatch === undefined) return null;
+  return {
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }),
+  };
+}
+
+/** @throws SluiceError S3 KeyTooLongError, KEY_INVALID */
+export function checkObjectKey(key: string): void {
+  if (Buffer.byteLength(key, "utf8") > MAX_KEY_BYTES) {
+    throw s3Error("KeyTooLongError", `Cannot use the object key: it has more than ${MAX_KEY_BYTES} bytes`);
+  }
+  checkKey(key);
+}
+
+function checkLength({ request }: Call): void {
+  if (contentLength(request) === null && !request.headers.has("transfer-encoding")) {
+    throw s3Error("MissingContentLength", "Cannot store the object: the request has no Content-Length");
+  }
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { type HeaderTable, header, headerTable, type SignedRequest } from "../s3/canonical-request.ts";
+import { s3Error } from "../s3/errors.ts";
+import { decodeUriPart, parseQuery, type QueryPair } from "../s3/uri-encoding.ts";
+
+/** A request, taken apart but not yet believed. */
+export interface S3Request extends SignedRequest {
+  readonly message: IncomingMessage;
+  readonly method: string;
+  readonly path: string;
+  readonly query: readonly QueryPair[];
+  readonly headers: HeaderTable;
+  /** "" for the service itself. */
+  readonly bucket: string;
+  /** "" for a bucket. */
+  readonly key: string;
+}
+
+/** Path style only: `/bucket/key`. Everything behind the second slash is the key, byte for byte.
+ *  @throws SluiceError S3 InvalidURI */
+export function parseRequest(message: IncomingMessage): S3Request {
+  const target = message.url ?? "";
+  if (!target.startsWith("/")) throw s3Error("InvalidURI", 'Cannot read the address: it does not start with "/"');
+  const question = target.indexOf("?");
+  const path = decodeUriPart(question < 0 ? target : target.slice(0, question));
+  const slash = path.indexOf("/", 1);
+  return {
+    message,
+    method: message.method ?? "",
+    path,
+    query: question < 0 ? [] : parseQuery(target.slice(question + 1)),
+    headers: headerTable(message.rawHeaders),
+    bucket: slash < 0 ? path.slice(1) : path.slice(1, slash),
+    key: slash < 0 ? "" : path.slice(slash + 1),
+  };
+}
+
+/** The first parameter of that name, or undefined. */
+export function parameter(request: SignedRequest, name: string): string | undefined {
+  return request.query.find(([other]) => other === name)?.[1];
+}
+
+/** The Content-Length, or null when the body's end is told another way (or there is none).
+ *  Node has refused what is no number or says two things. */
+export function contentLength(request: S3Request): number | null {
+  const text = header(request.headers, "content-length");
+  return text === undefined ? null : Number(text);
+}
+
+const processPart = randomBytes(4).toString("hex").toUpperCase();
+let requests = 0;
+
+/** 16 hex digits; different for every request and, very likely, every process. */
+export function newRequestId(): string {
+  requests = (requests + 1) % 0x1_0000_0000;
+  return processPart + requests.toString(16).toUpperCase().padStart(8, "0");
+}

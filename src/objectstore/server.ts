@@ -1,0 +1,110 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Identity } from "../identity/identity.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { s3Error } from "../s3/errors.ts";
+import type { State } from "../state/state.ts";
+import { AllowedHosts } from "./allowed-hosts.ts";
+import { answerError } from "./answer.ts";
+import { authenticate } from "./authenticate.ts";
+import type { BlobStore } from "./blobs.ts";
+import { BucketCache } from "./bucket-cache.ts";
+import type { StoreDeps } from "./call.ts";
+import { Connections } from "./connections.ts";
+import { newRequestId, parseRequest } from "./request.ts";
+import { findOperation } from "./router.ts";
+
+export interface ObjectStoreOptions {
+  readonly state: State;
+  readonly blobs: BlobStore;
+  readonly identity: Identity;
+  /** Host names to answer besides loopback: the bound host and the hosts of public addresses, without ports. */
+  readonly hosts: readonly string[];
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** How long a connection may be silent in the middle of a request. Default 60 s. */
+  readonly idleTimeoutMs?: number;
+  /** Requests worked on at once; more are answered SlowDown. Each upload or download holds about 1 MiB. Default 256. */
+  readonly maxRequests?: number;
+}
+
+/** The embedded S3 server. */
+export interface ObjectStore {
+  readonly server: Server;
+  /** Resolves with the bound port. */
+  listen(host: string, port: number): Promise<number>;
+  /** The bound address. Null before `listen` and after `close`. */
+  address(): AddressInfo | null;
+  /** Takes no more connections, lets running requests end for `graceMs` (default 5 s), then cuts them off. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
+const DEFAULT_MAX_REQUESTS = 256;
+const DEFAULT_GRACE_MS = 5000;
+
+/** 128 bits that tell one server process from another in its answers. */
+const HOST_ID = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
+
+export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
+  const { state, blobs, identity, log } = options;
+  const clock = options.clock ?? systemClock;
+  const deps: StoreDeps = { state, blobs, identity, buckets: new BucketCache(state, clock), log, clock };
+  const hosts = new AllowedHosts(options.hosts);
+  // Node's own limit on a whole request (300 s) would cut long uploads off; the idle time is what counts.
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 });
+  const connections = new Connections(server, options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS, log);
+  const maxRequests = options.maxRequests ?? DEFAULT_MAX_REQUESTS;
+  let running = 0;
+
+  const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    connections.enter(message, response);
+    response.setHeader("x-amz-request-id", newRequestId());
+    response.setHeader("x-amz-id-2", HOST_ID);
+    running += 1;
+    try {
+      if (running > maxRequests) throw s3Error("SlowDown", "Cannot take the request now: too many are being worked on");
+      hosts.check(message.headers.host);
+      const request = parseRequest(message);
+      const caller = await authenticate(deps, request);
+      await findOperation(request)({ deps, request, response, caller });
+    } catch (error) {
+      answerError(message, response, error, log);
+    } finally {
+      running -= 1;
+    }
+  };
+  server.on("request", serve);
+  server.on("checkContinue", serve);
+  return {
+    server,
+    listen: (host, port) => listen(server, host, port),
+    address: () => boundAddress(server),
+    close: (graceMs) => close(server, deps.buckets, graceMs ?? DEFAULT_GRACE_MS),
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve(boundAddress(server)?.port ?? port);
+    });
+  });
+}
+
+function boundAddress(server: Server): AddressInfo | null {
+  const address = server.address();
+  return address === null || typeof address === "string" ? null : address;
+}
+
+async function close(server: Server, buckets: BucketCache, graceMs: number): Promise<void> {
+  buckets.close();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearTimeout(timer);
+}
