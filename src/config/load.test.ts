@@ -14,7 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function load(sources: Partial<ConfigSources> = {}): Config {
+function load(sources: Partial<ConfigSources> = {}): Promise<Config> {
   return loadConfig({ flags: {}, env: {}, cwd: "/srv", machine: MACHINE, ...sources });
 }
 
@@ -25,9 +25,9 @@ function file(content: string | Uint8Array): string {
 }
 
 /** The problems of settings that must be refused; the file's folder is left out. */
-function problems(sources: Partial<ConfigSources>): string[] {
+async function problems(sources: Partial<ConfigSources>): Promise<string[]> {
   try {
-    load(sources);
+    await load(sources);
   } catch (error) {
     if (!isSluiceError(error, "CONFIG_INVALID")) throw error;
     const told = error.details?.problems;
@@ -36,8 +36,8 @@ function problems(sources: Partial<ConfigSources>): string[] {
   throw new Error("the settings were taken");
 }
 
-test("without anything, the defaults of a machine of two cores", () => {
-  expect(load()).toEqual({
+test("without anything, the defaults of a machine of two cores", async () => {
+  expect(await load()).toEqual({
     dataDir: "/srv/sluice-data",
     host: "127.0.0.1",
     api: { port: 8080, publicUrl: null },
@@ -59,23 +59,23 @@ test("without anything, the defaults of a machine of two cores", () => {
   });
 });
 
-test("this machine's own cores and memory are found", () => {
-  const { local } = loadConfig({ flags: {}, env: {} });
+test("this machine's own cores and memory are found", async () => {
+  const { local } = await loadConfig({ flags: {}, env: {} });
   expect(local.cpuMilli).toBeGreaterThanOrEqual(1000);
   expect(local.memoryBytes).toBeGreaterThan(64 * 1024 ** 2);
   expect(local.slots).toBe(Math.min(256, (local.cpuMilli / 1000) * 2));
 });
 
-test("flags win over the environment, which wins over the file", () => {
+test("flags win over the environment, which wins over the file", async () => {
   const config = file("port: 1000\ns3_port: 1001\nhost: 10.0.0.1\nlocal:\n  slots: 7\n  cpu: 1500m\n");
   const env = { SLUICE_PORT: "2000", SLUICE_S3_PORT: "2001", SLUICE_LOCAL_SLOTS: "8" };
-  const loaded = load({ flags: { config, port: "3000" }, env });
+  const loaded = await load({ flags: { config, port: "3000" }, env });
   expect([loaded.api.port, loaded.s3.port, loaded.host]).toEqual([3000, 2001, "10.0.0.1"]);
   expect(loaded.local).toMatchObject({ slots: 8, cpuMilli: 1500 });
-  expect(load({ env: { SLUICE_CONFIG: config } }).api.port).toBe(1000);
+  expect((await load({ env: { SLUICE_CONFIG: config } })).api.port).toBe(1000);
 });
 
-test("a file may set every kind of field", () => {
+test("a file may set every kind of field", async () => {
   const config = file(`
 data: data
 log_level: debug
@@ -92,7 +92,7 @@ store: {inline_bytes: 0, keep_free: 0}
 jobs:
 changes: {keep: null}
 `);
-  expect(load({ flags: { config } })).toMatchObject({
+  expect(await load({ flags: { config } })).toMatchObject({
     dataDir: "/srv/data",
     logLevel: "debug",
     drainMs: 90_000,
@@ -109,8 +109,8 @@ changes: {keep: null}
   });
 });
 
-test("lists may come as texts with commas, an empty variable counts as not set", () => {
-  const loaded = load({
+test("lists may come as texts with commas, an empty variable counts as not set", async () => {
+  const loaded = await load({
     env: { SLUICE_TRUSTED_PROXIES: "10.0.0.1, 10.1.0.0/16", SLUICE_HOST: "", SLUICE_METRICS_PUBLIC: "1" },
   });
   expect(loaded.trustedProxies).toEqual(["10.0.0.1", "10.1.0.0/16"]);
@@ -118,10 +118,10 @@ test("lists may come as texts with commas, an empty variable counts as not set",
   expect(loaded.metricsPublic).toBe(true);
 });
 
-test("every problem is told at once, with where it comes from", () => {
+test("every problem is told at once, with where it comes from", async () => {
   const config = file("port: 99999\nprot: 1\nlocal:\n  slot: 4\n  cpu: many\nslots: 5\nkeep: 1d\nport: 1\n");
   const env = { SLUICE_DRAIN: "soon", SLUICE_PUBLIC_URL: "files.example.org", SLUICE_LOG_LEVL: "debug" };
-  expect(problems({ flags: { config, host: "http://x" }, env }).toSorted()).toEqual([
+  expect((await problems({ flags: { config, host: "http://x" }, env })).toSorted()).toEqual([
     'environment SLUICE_DRAIN: drain: "soon" is no duration (write for example 90s, 10m or 30d)',
     "environment SLUICE_LOG_LEVL: unknown variable (did you mean SLUICE_LOG_LEVEL?)",
     'environment SLUICE_PUBLIC_URL: public_url: "files.example.org" is no http or https address (write for example https://files.example.org)',
@@ -155,15 +155,15 @@ test.each([
     "host_image: {extra_paths: [/srv/sluice-data/x]}",
     'sluice.yaml:1:14: host_image.extra_paths: "/srv/sluice-data/x" would show the data directory to scripts',
   ],
-])("fields that do not go together are told: %s", (text, problem) => {
-  expect(problems({ flags: { config: file(text) } })).toEqual([problem]);
+])("fields that do not go together are told: %s", async (text, problem) => {
+  expect(await problems({ flags: { config: file(text) } })).toEqual([problem]);
 });
 
 test.each(["/", "relative", "/proc", "/sys/fs", "/run", "/var/run/x", "/var", "/dev", "/opt/../etc", "/opt//x"])(
   "scripts are never shown %s",
-  (path) => {
+  async (path) => {
     const env = { SLUICE_HOST_IMAGE_EXTRA_PATHS: path };
-    expect(problems({ env })[0]).toContain("is no path that scripts may see");
+    expect((await problems({ env }))[0]).toContain("is no path that scripts may see");
   },
 );
 
@@ -187,44 +187,44 @@ test.each([
   ["- a", "the file is no map of fields"],
   ["a: 1\n---\nb: 2", "a second document stands here"],
   ["\tport: 1", "sluice.yaml:1:1"],
-])("%j is refused", (text, part) => {
-  expect(problems({ flags: { config: file(text) } }).join("\n")).toContain(part);
+])("%j is refused", async (text, part) => {
+  expect((await problems({ flags: { config: file(text) } })).join("\n")).toContain(part);
 });
 
-test("a file that is absent or no text is told", () => {
-  expect(problems({ flags: { config: "/nowhere/sluice.yaml" } })[0]).toBe(
+test("a file that is absent or no text is told", async () => {
+  expect((await problems({ flags: { config: "/nowhere/sluice.yaml" } }))[0]).toBe(
     "Cannot read the configuration /nowhere/sluice.yaml: there is no such file",
   );
-  expect(problems({ flags: { config: folder } })[0]).toContain("it cannot be read (EISDIR)");
-  expect(problems({ flags: { config: file(Buffer.from([0x61, 0xff])) } })).toEqual([
+  expect((await problems({ flags: { config: folder } }))[0]).toContain("it cannot be read (EISDIR)");
+  expect(await problems({ flags: { config: file(Buffer.from([0x61, 0xff])) } })).toEqual([
     "sluice.yaml:1:2: the file is not valid UTF-8",
   ]);
 });
 
-test("credentials come from the environment alone and are never shown", () => {
+test("credentials come from the environment alone and are never shown", async () => {
   const env = {
     SLUICE_ADMIN_USER: "ada",
     SLUICE_ADMIN_PASSWORD: "correct horse",
     SLUICE_ACCESS_KEY: "AKADA",
     SLUICE_SECRET_KEY: "secret-of-ada",
   };
-  expect(load({ env }).admin).toEqual({
+  expect((await load({ env })).admin).toEqual({
     user: "ada",
     password: "correct horse",
     accessKey: "AKADA",
     secretKey: "secret-of-ada",
   });
-  const inFile = problems({ flags: { config: file("admin: {password: hush-hush-hush}") } });
+  const inFile = await problems({ flags: { config: file("admin: {password: hush-hush-hush}") } });
   expect(inFile).toEqual([expect.stringContaining("credentials are taken from the environment alone")]);
   expect(inFile.join()).not.toContain("hush");
-  expect(problems({ env: { SLUICE_ADMIN_PASSWORD: "hush" } })).toEqual([
+  expect(await problems({ env: { SLUICE_ADMIN_PASSWORD: "hush" } })).toEqual([
     "environment SLUICE_ADMIN_PASSWORD: admin.password: it has fewer than 8 characters",
   ]);
-  expect(problems({ env: { SLUICE_ADMIN_USER: "a:b" } })[0]).toContain("holds a colon");
-  expect(load({ flags: { "admin-user": "eve", admin: "eve" } }).admin.user).toBeNull();
+  expect((await problems({ env: { SLUICE_ADMIN_USER: "a:b" } }))[0]).toContain("holds a colon");
+  expect((await load({ flags: { "admin-user": "eve", admin: "eve" } })).admin.user).toBeNull();
 });
 
-test("variables of others are left alone", () => {
+test("variables of others are left alone", async () => {
   const env = {
     SLUICE_PORT: "tcp://10.0.0.1:80",
     SLUICE_PORT_80_TCP: "tcp://10.0.0.1:80",
@@ -237,21 +237,21 @@ test("variables of others are left alone", () => {
     SLUICE_SOMETHING_ELSE_ENTIRELY: "1",
     PORT: "1",
   };
-  expect(load({ env }).api.port).toBe(8080);
+  expect((await load({ env })).api.port).toBe(8080);
 });
 
-test("what the command keeps for itself is no field", () => {
-  expect(load({ flags: { json: true, help: false, port: undefined, "local-slots": "9" } }).local.slots).toBe(4);
+test("what the command keeps for itself is no field", async () => {
+  expect((await load({ flags: { json: true, help: false, port: undefined, "local-slots": "9" } })).local.slots).toBe(4);
 });
 
-test("the result cannot be changed", () => {
-  const config = load();
+test("the result cannot be changed", async () => {
+  const config = await load();
   expect(Object.isFrozen(config)).toBe(true);
   expect(Object.isFrozen(config.local)).toBe(true);
   expect(Object.isFrozen(config.trustedProxies)).toBe(true);
 });
 
-test("keys like those of objects are unknown keys", () => {
-  expect(problems({ flags: { config: file("__proto__: {port: 1}\nconstructor: 2\n") } })).toHaveLength(2);
-  expect(load().api.port).toBe(8080);
+test("keys like those of objects are unknown keys", async () => {
+  expect(await problems({ flags: { config: file("__proto__: {port: 1}\nconstructor: 2\n") } })).toHaveLength(2);
+  expect((await load()).api.port).toBe(8080);
 });

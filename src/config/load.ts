@@ -9,7 +9,7 @@ import type { Config, Machine } from "./config.ts";
 import { FIELDS } from "./fields.ts";
 import { conflictsIn, resolveConfig } from "./resolve.ts";
 import { CONFIG_SCHEMA } from "./schema.ts";
-import { environmentSource, fileSource, flagSource, merged, type Source } from "./sources.ts";
+import { environmentSource, flagSource, merged, type Source } from "./sources.ts";
 
 export interface ConfigSources {
   /** Of `sluice up`, by their names (`s3-port`). `config` names the file. */
@@ -23,9 +23,14 @@ export interface ConfigSources {
 
 /** The server's settings: file (`--config`, else SLUICE_CONFIG) < environment < flags, defaults below. Deeply frozen.
  *  @throws SluiceError CONFIG_INVALID with every problem, each with the line, variable or flag it comes from; no secret is shown */
-export function loadConfig({ flags, env, cwd = process.cwd(), machine = thisMachine() }: ConfigSources): Config {
+export async function loadConfig({
+  flags,
+  env,
+  cwd = process.cwd(),
+  machine = thisMachine(),
+}: ConfigSources): Promise<Config> {
   const sources = [
-    ...readFileSource(flags.config ?? env.SLUICE_CONFIG, cwd),
+    ...(await readFileSource(flags.config ?? env.SLUICE_CONFIG, cwd)),
     environmentSource(env),
     flagSource(flags),
   ];
@@ -46,7 +51,8 @@ function thisMachine(): Machine {
   return { cores: availableParallelism(), memoryBytes: limit > 0 && limit < total ? limit : total };
 }
 
-function readFileSource(name: unknown, cwd: string): Source[] {
+/** The YAML reader costs 14 MB of memory: a server without a file does without. */
+async function readFileSource(name: unknown, cwd: string): Promise<Source[]> {
   if (typeof name !== "string" || name === "") return [];
   let content: Buffer;
   try {
@@ -57,7 +63,7 @@ function readFileSource(name: unknown, cwd: string): Source[] {
     throw new SluiceError("CONFIG_INVALID", `Cannot read the configuration ${name}: ${why}`, { cause: error });
   }
   const decoded = decodeUtf8(content);
-  if ("text" in decoded) return [fileSource(name, decoded.text)];
+  if ("text" in decoded) return [(await import("./file-source.ts")).fileSource(name, decoded.text)];
   throw invalid([`${name}:${decoded.wrongAt.line}:${decoded.wrongAt.column}: the file is not valid UTF-8`]);
 }
 

@@ -34,7 +34,7 @@ export const command = defineCommand({
       import("../../config/load.ts"),
       import("../../main.ts"),
     ]);
-    const config = loadConfig({ flags, env: io.env, cwd: io.cwd });
+    const config = await loadConfig({ flags, env: io.env, cwd: io.cwd });
     const log = createLog(config.logLevel);
     const server = await startServer(config, { log, version: packageVersion() });
     say(io, flags.json === true ? JSON.stringify(addresses(server)) : readyLine(server));
