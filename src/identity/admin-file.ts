@@ -23,6 +23,9 @@ export interface AdminCredentials {
   readonly secretKey: string;
 }
 
+/** What the environment says over the file; null or absent for nothing. */
+export type AdminOverrides = { readonly [Name in keyof AdminCredentials]?: string | null };
+
 const schema = z.strictObject({
   user: z
     .string()
@@ -42,7 +45,7 @@ const adminFile = (dataDir: string): string => join(dataDir, "admin.json");
 /** The credentials of a data directory: what `overrides` (from the environment) say, and for the rest the file, which is made with strong
  *  random values when it is absent. Overrides are never written.
  *  @throws SluiceError DATA_DIR_INVALID for a file that others could have read or written */
-export function loadAdmin(dataDir: string, overrides: Partial<AdminCredentials> = {}): AdminCredentials {
+export function loadAdmin(dataDir: string, overrides: AdminOverrides = {}): AdminCredentials {
   const { user, password, accessKey, secretKey } = overrides;
   if (user && password && accessKey && secretKey) return { user, password, accessKey, secretKey };
   const stored = readAdmin(dataDir) ?? writeAdmin(dataDir, newAdmin());

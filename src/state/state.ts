@@ -200,6 +200,8 @@ export interface State {
   /** The latest version, or the one named. Delete markers are null. */
   object(bucket: string, key: string, versionSeq?: number): Promise<StoredObject | null>;
   listObjects(query: ObjectQuery): Promise<ObjectPage>;
+  /** Objects in all buckets, latest versions. */
+  objectCount(): Promise<number>;
   /** Removes keys for good (no versioning yet); absent keys are not an error. Returns the keys that were there. */
   deleteObjects(by: Principal, bucket: string, keys: readonly string[], at: number): Promise<string[]>;
   /** Blobs that no row names any more: unlink them, then `forgetBlobs`. */

@@ -25,6 +25,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     commitUpload: (upload) => remote("commitUpload")({ ...upload, blob: ownBlob(upload.blob) }),
     object: remote("object"),
     listObjects: remote("listObjects"),
+    objectCount: remote("objectCount"),
     deleteObjects: remote("deleteObjects"),
     garbageBlobs: (limit) => hold.unlessHeld(() => remote("garbageBlobs")(limit)),
     forgetBlobs: remote("forgetBlobs"),

@@ -11,7 +11,7 @@ import { attemptLog, attempts, counts, job, jobEvent } from "./job-queries.ts";
 import { deleteJob, expireJobs } from "./job-removal.ts";
 import { leaseJobs, startAttempt } from "./lease-jobs.ts";
 import { listObjects } from "./listing.ts";
-import { commitUpload, deleteObjects, jobOutputs, object } from "./objects.ts";
+import { commitUpload, deleteObjects, jobOutputs, object, objectCount } from "./objects.ts";
 import { stageOutputs } from "./publications.ts";
 import { queues } from "./queues.ts";
 import { recoverAttempts } from "./recover.ts";
@@ -33,6 +33,7 @@ const READS = {
   buckets,
   object,
   listObjects,
+  objectCount,
   garbageBlobs,
   unknownBlobs,
   queues,

@@ -82,6 +82,10 @@ export function object(store: Store, bucketName: string, key: string, versionSeq
   return row === undefined ? null : toStoredObject(bucketName, row);
 }
 
+export function objectCount(store: Store): number {
+  return store.db.get<{ count: number }>("SELECT count(*) AS count FROM objects WHERE is_latest = 1")?.count ?? 0;
+}
+
 /** A published output that is not settled yet is newer than the object it replaces: writers settle the key first. */
 function latestRow(store: Store, bucket: BucketRow, key: string): FullRow | undefined {
   const published = anyPublished(store) ? store.db.get<FullRow>(PUBLISHED, bucket.id, key) : undefined;

@@ -8,44 +8,52 @@ import { openStore, type Store } from "./store.ts";
 
 /** Most calls of one group: bounds its time and what a failed commit repeats. */
 const MAX_GROUP = 512;
+/** Above this, half of what waits makes a group: while the main thread goes on with the answers of one half, this one commits the other.
+ *  With all in one group each thread would wait for the other in turn. */
+const SPLIT_ABOVE = 32;
 /** Pages in the WAL before they move to the database file: about 16 MiB. */
 const CHECKPOINT_FRAMES = 4000;
 
-/** The worker thread that owns the database. It takes everything that waits, commits the writes as one group, answers them, then does the
- *  reads; meanwhile the next group gathers in the port. */
+/** The worker thread that owns the database. Each turn of its event loop takes what waits, commits the writes as one group, answers them,
+ *  and then does the reads; meanwhile the next group gathers in the port. */
 class StateWorker {
   readonly #port: MessagePort;
   readonly #store: Store;
   readonly #groups: GroupCommit;
   #calls: Call[] = [];
+  #orders: Order[] = [];
 
   constructor(port: MessagePort, options: WorkerOptions) {
     this.#port = port;
     this.#store = openStore(options.file);
     this.#groups = new GroupCommit(this.#store, options.reserveFile);
-    port.on("message", (message: ToWorker) => this.#receive(message));
+    port.on("message", (message: ToWorker) => {
+      this.#take(message);
+      this.#turn();
+    });
     this.#send({ opened: true });
   }
 
-  #receive(first: ToWorker): void {
-    const orders: Order[] = [];
-    for (let message: ToWorker | undefined = first; message; message = this.#waiting()) {
-      if ("calls" in message) this.#calls.push(...message.calls);
-      else orders.push(message.order);
-    }
+  #take(message: ToWorker): void {
+    if ("calls" in message) this.#calls.push(...message.calls);
+    else this.#orders.push(message.order);
+  }
+
+  #turn(): void {
+    for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port))
+      this.#take(next.message);
     try {
-      while (this.#calls.length > 0) this.#runGroup(this.#calls.splice(0, MAX_GROUP));
+      this.#runGroup(this.#calls.splice(0, groupSize(this.#calls.length)));
     } catch (error) {
       this.#send({ fatal: crossError(error, "a commit") });
       this.#port.close();
       return;
     }
-    for (const order of orders) this.#obey(order);
-  }
-
-  #waiting(): ToWorker | undefined {
-    if (this.#calls.length >= MAX_GROUP) return undefined;
-    return receiveMessageOnPort(this.#port)?.message as ToWorker | undefined;
+    // The last order is to close, after which nothing comes.
+    const ready = this.#calls.length === 0 ? this.#orders : this.#orders.filter((order) => order[1] !== "close");
+    this.#orders = this.#orders.filter((order) => !ready.includes(order));
+    for (const order of ready) this.#obey(order);
+    if (this.#calls.length > 0) setImmediate(() => this.#turn());
   }
 
   #runGroup(calls: readonly Call[]): void {
@@ -93,6 +101,10 @@ class StateWorker {
   #send(message: FromWorker): void {
     this.#port.postMessage(message);
   }
+}
+
+function groupSize(waiting: number): number {
+  return Math.min(MAX_GROUP, waiting > SPLIT_ABOVE ? Math.ceil(waiting / 2) : waiting);
 }
 
 /** Copies by a connection of its own in one step, on a thread of the pool: it sees one moment, and nobody waits for it. (In many steps it

@@ -1,0 +1,198 @@
+import { hostname } from "node:os";
+import { openBackend } from "./backend/open.ts";
+import type { Config } from "./config/config.ts";
+import type { Principal } from "./core/principal.ts";
+import { isAdmin } from "./core/principal.ts";
+import { createDispatcher } from "./dispatch/dispatcher.ts";
+import { createGateway } from "./gateway/gateway.ts";
+import { loadAdmin } from "./identity/admin-file.ts";
+import { createLocalIdentity } from "./identity/local-identity.ts";
+import { createJobs } from "./jobs/create-jobs.ts";
+import { startFanOut } from "./jobs/fan-out-loop.ts";
+import { startRetention } from "./jobs/retention.ts";
+import { systemClock } from "./lib/clock.ts";
+import type { Log } from "./lib/log.ts";
+import { createFileLogs } from "./logs/file-logs.ts";
+import { serverAbilities } from "./main/abilities.ts";
+import { hostOf, reachableUrl } from "./main/addresses.ts";
+import { Closers } from "./main/closers.ts";
+import { exposeDataDir } from "./main/expose-data-dir.ts";
+import { keepReserve } from "./main/keep-reserve.ts";
+import { localCapacity } from "./main/local-capacity.ts";
+import { sandboxOptions } from "./main/sandbox-options.ts";
+import { removeServerFile, writeServerFile } from "./main/server-file.ts";
+import { FileBlobs } from "./objectstore/file-blobs.ts";
+import { createObjectStore } from "./objectstore/server.ts";
+import { Sweep } from "./objectstore/sweep.ts";
+import { openSandbox } from "./sandbox/open.ts";
+import { openPolicy } from "./scheduler/open.ts";
+import { backup } from "./state/backup.ts";
+import { type DataDir, openDataDir } from "./state/data-dir.ts";
+import { openState } from "./state/open.ts";
+import { runAttempt } from "./supervisor/attempt.ts";
+import { prepareWorkFolder } from "./supervisor/work-folder.ts";
+
+/** A running server. */
+export interface Server {
+  /** Addresses to reach it on this machine. */
+  readonly api: string;
+  readonly s3: string;
+  readonly dataDir: string;
+  /** Takes no new work, lets running attempts end for the configured time, then stops them, and closes everything. */
+  close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly log: Log;
+  /** Of the program. */
+  readonly version: string;
+}
+
+const clock = systemClock;
+/** The one worker of this process. */
+const LOCAL = "local";
+
+/** Opens every driver, joins the rooms, and starts them from the inside out; `close` goes back from the outside in.
+ *  As root it may start this process again first (see `exposeDataDir`), so nothing must be open that a new start would not find. */
+export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
+  const closers = new Closers(options.log);
+  try {
+    const dir = await openDirectory(config, closers);
+    const core = await openCore(config, dir, options.log, closers);
+    const addresses = await listen(config, dir, core, options, closers);
+    const { path } = dir.dataDir;
+    writeServerFile(path, { ...addresses, pid: process.pid, version: options.version });
+    closers.add("server file", () => removeServerFile(path));
+    return { ...addresses, dataDir: path, close: () => closers.close() };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+interface Directory {
+  readonly dataDir: DataDir;
+  /** The same place, by a path that sandboxes' users can walk. */
+  readonly visible: string;
+  /** The group of these users; null when the server is an ordinary user. */
+  readonly slotsGid: number | null;
+}
+
+async function openDirectory(config: Config, closers: Closers): Promise<Directory> {
+  const slotsGid = process.getuid?.() === 0 ? config.slots.gid : null;
+  const visible = exposeDataDir(config.dataDir);
+  const dataDir = await openDataDir(config.dataDir, { slotsGid });
+  closers.add("data directory", () => dataDir.close(true));
+  return { dataDir, visible, slotsGid };
+}
+
+/** Everything behind the two ports. */
+async function openCore(config: Config, { dataDir, visible, slotsGid }: Directory, log: Log, closers: Closers) {
+  const visiblePath = (path: string): string =>
+    path.startsWith(`${dataDir.path}/`) ? `${visible}${path.slice(dataDir.path.length)}` : path;
+  const sandbox = await openSandbox(
+    sandboxOptions(config, { id: dataDir.id, dataDir: dataDir.path, visiblePath, log }),
+  );
+  closers.add("sandbox", () => sandbox.close());
+  // First whatever a killed server left running, then its folders, then its open attempts.
+  for (const sentence of await sandbox.reclaim()) log.info(sentence);
+  await prepareWorkFolder(dataDir.work, slotsGid);
+
+  const state = await openState({ driver: "sqlite", file: dataDir.database, reserveFile: dataDir.reserve.path });
+  closers.add("state", () => state.close());
+  const admin = loadAdmin(dataDir.path, config.admin);
+  const identity = createLocalIdentity({ admin, state });
+  const logs = createFileLogs(dataDir.logs, { state, clock, log, maxBytes: config.logs.maxBytes });
+  closers.add("logs", () => logs.close());
+  const blobs = await FileBlobs.open({
+    folder: dataDir.blobs,
+    slotsGid,
+    inlineBytes: config.store.inlineBytes,
+    keepFreeBytes: config.store.keepFreeBytes,
+    onDiskFull: () => dataDir.reserve.release(),
+    listFollows: dataDir.unclean,
+    clock,
+  });
+  const sweep = new Sweep({ state, blobs, unclean: dataDir.unclean, log });
+  sweep.start();
+  closers.add("sweep", () => sweep.close());
+  closers.add("reserve", keepReserve(dataDir.reserve, log));
+
+  const capacity = await localCapacity(dataDir.path, config.local);
+  const backend = await openBackend({
+    driver: "local",
+    name: LOCAL,
+    worker: { capacity, slots: config.local.slots },
+    state,
+    blobs,
+    logs,
+    supervise: (order, host) =>
+      runAttempt(order, host, { sandbox, workFolder: dataDir.work, node: hostname(), log, ...config.limits }),
+    clock,
+    log,
+  });
+  closers.add("backend", () => backend.close());
+  const dispatcher = createDispatcher({ state, policy: openPolicy("fifo"), backends: [backend], clock, log });
+  closers.add("dispatcher", () => dispatcher.drain(config.drainMs));
+  const jobs = createJobs({ state, dispatcher, logs, clock, log });
+  const fanOut = startFanOut({ state, log });
+  closers.add("fan-out", () => fanOut.stop());
+  const retention = startRetention({
+    state,
+    logs,
+    keepJobsMs: config.jobs.keepMs,
+    keepChangesMs: config.changes.keepMs,
+    clock,
+    log,
+  });
+  closers.add("retention", () => retention.stop());
+  await dispatcher.start();
+  return { sandbox, state, admin, identity, logs, blobs, sweep, dispatcher, jobs, capacity };
+}
+
+type Core = Awaited<ReturnType<typeof openCore>>;
+
+async function listen(
+  config: Config,
+  { dataDir }: Directory,
+  core: Core,
+  { log, version }: ServerOptions,
+  closers: Closers,
+): Promise<{ api: string; s3: string }> {
+  const { state, identity, blobs, sandbox, dispatcher } = core;
+  const publicUrls = [config.api.publicUrl, config.s3.publicUrl].filter((url) => url !== null);
+  const store = createObjectStore({
+    state,
+    blobs,
+    identity,
+    hosts: [config.host, ...publicUrls.map(hostOf)],
+    log,
+    clock,
+  });
+  const s3 = reachableUrl(config.host, await store.listen(config.host, config.s3.port));
+  closers.add("object store", () => store.close());
+  const gateway = createGateway({
+    ...core,
+    abilities: () => serverAbilities(config, sandbox, core.capacity),
+    sandboxReport: () => sandbox.probe(),
+    objectCount: () => state.objectCount(),
+    s3KeysOf: async (by: Principal) =>
+      isAdmin(by) ? { accessKey: core.admin.accessKey, secretKey: core.admin.secretKey } : null,
+    backup: (target) => backup({ state, dataDir: dataDir.path, target }),
+    readiness: async () => (dispatcher.view().draining ? ["the server is stopping"] : []),
+    facts: {
+      version,
+      gitCommit: "",
+      s3Url: config.s3.publicUrl ?? s3,
+      region: "us-east-1",
+      publicUrls: config.api.publicUrl === null ? [] : [config.api.publicUrl],
+      metricsPublic: config.metricsPublic,
+      maxEventBytes: config.limits.eventBytes,
+    },
+    clock,
+    log,
+  });
+  const { url } = await gateway.listen(config.host, config.api.port);
+  closers.add("gateway", () => gateway.close());
+  return { api: url, s3 };
+}

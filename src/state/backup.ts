@@ -1,0 +1,147 @@
+import {
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { copyFile, cp, link, readdir } from "node:fs/promises";
+import { dirname, isAbsolute, join } from "node:path";
+import { isSluiceError, SluiceError } from "../core/errors.ts";
+import { syncPath } from "./durable-file.ts";
+import { openStateCopy } from "./open.ts";
+import type { State } from "./state.ts";
+
+export interface BackupOptions {
+  readonly state: Pick<State, "backup" | "holdBlobs">;
+  /** The data directory that is in use. */
+  readonly dataDir: string;
+  /** A folder that does not exist yet, in one that does. Absolute. */
+  readonly target: string;
+}
+
+const DATABASE = join("db", "sluice.db");
+/** How many files are linked or copied at once. */
+const PARALLEL = 16;
+
+/** Copies a data directory while its server runs: the database at one moment, and every blob that this copy names. Blobs never change, so on one file
+ *  system they are hard links, made in no time; elsewhere they are copied. Until it is whole the copy lies beside its place, named `.partial`.
+ *  No blob is unlinked meanwhile: the hold is taken before the database is copied.
+ *  @throws SluiceError BACKUP_INVALID, DISK_FULL */
+export async function backup({ state, dataDir, target }: BackupOptions): Promise<void> {
+  checkTarget(target, dataDir);
+  const partial = `${target}.partial`;
+  const release = state.holdBlobs();
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(join(partial, "db"), { recursive: true, mode: 0o700 });
+    await state.backup(join(partial, DATABASE));
+    await copyParts(dataDir, partial, join(partial, DATABASE));
+    renameSync(partial, target);
+    syncPath(dirname(target));
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw inOurWords(error, `Cannot back up to "${target}"`);
+  } finally {
+    release();
+  }
+}
+
+/** Makes a data directory of a backup. Every blob must be there with its size, else nothing is made.
+ *  @throws SluiceError BACKUP_INVALID, DISK_FULL */
+export async function restore(backupDir: string, dataDir: string): Promise<void> {
+  if (!existsSync(join(backupDir, DATABASE))) {
+    throw new SluiceError(
+      "BACKUP_INVALID",
+      `Cannot restore "${backupDir}": it is no backup of Sluice (it has no ${DATABASE})`,
+    );
+  }
+  if (existsSync(dataDir) && (await readdir(dataDir)).length > 0) {
+    throw new SluiceError("BACKUP_INVALID", `Cannot restore to "${dataDir}": it is not empty (choose a new directory)`);
+  }
+  const partial = `${dataDir}.partial`;
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(join(partial, "db"), { recursive: true, mode: 0o700 });
+    await copyFile(join(backupDir, DATABASE), join(partial, DATABASE), constants.COPYFILE_FICLONE);
+    chmodSync(join(partial, DATABASE), 0o600);
+    syncPath(join(partial, DATABASE));
+    await copyParts(backupDir, partial, join(backupDir, DATABASE));
+    rmSync(dataDir, { recursive: true, force: true });
+    renameSync(partial, dataDir);
+    syncPath(dirname(dataDir));
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw inOurWords(error, `Cannot restore "${backupDir}"`);
+  }
+}
+
+/** All but the database: blobs, logs, credentials, version; in the same layout on both sides. */
+async function copyParts(from: string, to: string, database: string): Promise<void> {
+  const copy = await openStateCopy("sqlite", database);
+  const folders = new Set<string>();
+  try {
+    for await (const chunk of copy.blobs()) {
+      for (let at = 0; at < chunk.length; at += PARALLEL) {
+        await Promise.all(chunk.slice(at, at + PARALLEL).map((blob) => copyBlob(from, to, blob, folders)));
+      }
+    }
+  } finally {
+    copy.close();
+  }
+  for (const folder of folders) syncPath(folder);
+  if (existsSync(join(from, "logs")))
+    await cp(join(from, "logs"), join(to, "logs"), { recursive: true, preserveTimestamps: true });
+  for (const name of ["admin.json", "VERSION"]) {
+    if (existsSync(join(from, name)))
+      writeFileSync(join(to, name), readFileSync(join(from, name)), { mode: 0o600, flush: true });
+  }
+  for (const path of [join(to, "db"), to]) syncPath(path);
+}
+
+async function copyBlob(
+  from: string,
+  to: string,
+  { blobId, sizeBytes }: { blobId: string; sizeBytes: number },
+  folders: Set<string>,
+): Promise<void> {
+  const name = join("blobs", blobId.slice(0, 2), blobId);
+  const size = statSync(join(from, name), { throwIfNoEntry: false })?.size;
+  if (size !== sizeBytes) {
+    const state = size === undefined ? "is missing" : `has ${size} bytes instead of ${sizeBytes}`;
+    throw new SluiceError("BACKUP_INVALID", `the bytes of an object are damaged: blob ${blobId} ${state}`);
+  }
+  const target = join(to, name);
+  if (!folders.has(dirname(target))) mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+  folders.add(dirname(target)).add(join(to, "blobs"));
+  await link(join(from, name), target).catch(async (error: NodeJS.ErrnoException) => {
+    // Another file system, one without hard links, or a limit on links.
+    if (!["EXDEV", "EPERM", "EMLINK", "ENOTSUP"].includes(error.code ?? "")) throw error;
+    await copyFile(join(from, name), target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    syncPath(target);
+  });
+}
+
+function checkTarget(target: string, dataDir: string): void {
+  const refuse = (state: string): never => {
+    throw new SluiceError("BACKUP_INVALID", `Cannot back up to "${target}": ${state}`);
+  };
+  if (!isAbsolute(target)) refuse("the path is not absolute");
+  if (existsSync(target)) refuse("it exists (choose a new folder)");
+  if (!existsSync(dirname(target))) refuse(`the folder "${dirname(target)}" does not exist (make it first)`);
+  if (`${target}/`.startsWith(`${dataDir}/`)) refuse("it lies inside the data directory (choose a place outside)");
+}
+
+function inOurWords(error: unknown, what: string): unknown {
+  if (isSluiceError(error, "BACKUP_INVALID") && !error.message.startsWith("Cannot"))
+    return new SluiceError("BACKUP_INVALID", `${what}: ${error.message}`);
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return new SluiceError("DISK_FULL", `${what}: its file system is full (free some space)`, { cause: error });
+  if (error instanceof SluiceError || !(error instanceof Error)) return error;
+  return new SluiceError("BACKUP_INVALID", `${what}: ${error.message}`, { cause: error });
+}
