@@ -154,6 +154,50 @@ describe("dispatcher: a state that fails", () => {
     expect(backend.started).toEqual(ids.slice(0, 4));
   });
 
+  it("keeps the order and waits no longer than a pause when the disk was full for a moment", async () => {
+    const { state, backend, dispatcher } = dispatchBench();
+    await dispatcher.start();
+    state.before = async (method) => {
+      if (method === "leaseJobs") throw new SluiceError("DISK_FULL", "Cannot write: no room");
+    };
+    const ids = state.add("a", 10);
+    await pass(1000);
+    state.before = async () => {};
+    await pass(2000);
+    expect(backend.started).toEqual(ids.slice(0, 4));
+  });
+
+  it("pauses shortly again once a lease was written in between", async () => {
+    const { state, dispatcher, lines } = dispatchBench();
+    await dispatcher.start();
+    const fail = async (method: string): Promise<void> => {
+      if (method === "leaseJobs") throw new SluiceError("DISK_FULL", "Cannot write: no room");
+    };
+    state.before = fail;
+    state.add("a");
+    await pass(20_000);
+    state.before = async () => {};
+    await pass(5000);
+    state.before = fail;
+    lines.length = 0;
+    state.add("a");
+    await pass();
+    expect(lines).toMatchObject([expect.stringMatching(/"failures":1,"pauseMs":\d{2,3}}/)]);
+  });
+
+  it("reads a queue again whose read failed, also when it knew the queue before", async () => {
+    const { state, backend, dispatcher } = dispatchBench();
+    await dispatcher.start();
+    state.add("a", 1, { need: { cpu: 1e9 } });
+    await pass();
+    state.before = async () => Promise.reject(new SluiceError("DISK_FULL", "Cannot read: no room"));
+    state.add("a");
+    await pass();
+    state.before = async () => {};
+    await pass(200);
+    expect(backend.started).toEqual(["a-2"]);
+  });
+
   it("starts the others when one job can never be leased", async () => {
     const { state, backend, dispatcher, lines } = dispatchBench({}, { slots: 32 });
     await dispatcher.start();

@@ -85,6 +85,32 @@ describe("dispatcher", () => {
     expect(backend.started.at(-1)).toBe("b-5");
   });
 
+  it("reads nothing for commits that touch no queue", async () => {
+    const { state, dispatcher } = dispatchBench();
+    await dispatcher.start();
+    await pass();
+    const before = state.calls.queues;
+    for (let times = 0; times < 10; times += 1) state.notify([]);
+    await pass(100);
+    expect(state.calls.queues).toBe(before);
+  });
+
+  it("starts a large job under an endless stream of small ones", async () => {
+    const { state, backend, dispatcher } = dispatchBench({}, { capacity: { cpu: 4000 }, slots: null });
+    await dispatcher.start();
+    state.add("small", 3);
+    await pass();
+    const [big = ""] = state.add("big", 1, { need: { cpu: 4000 } });
+    for (let rounds = 0; rounds < 100 && !backend.live.has(big); rounds += 1) {
+      state.add("small", 2);
+      await pass();
+      const [oldest = ""] = backend.live.keys();
+      await backend.end(oldest);
+      await pass();
+    }
+    expect(backend.started).toContain(big);
+  });
+
   it("leases jobs that are waiting together in one call", async () => {
     const { state, backend, dispatcher } = dispatchBench();
     await dispatcher.start();
