@@ -1,0 +1,55 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createLocalIdentity } from "../../src/identity/local-identity.ts";
+import { createLog } from "../../src/lib/log.ts";
+import { FileBlobs } from "../../src/objectstore/file-blobs.ts";
+import { createObjectStore } from "../../src/objectstore/server.ts";
+import { Sweep } from "../../src/objectstore/sweep.ts";
+import { openState } from "../../src/state/open.ts";
+
+/** The object store alone, as a process of its own so that its memory and its death can be watched. One argument: JSON of `S3ServerConfig`.
+ *  Prints `{"port":n}` when it is ready. */
+export interface S3ServerConfig {
+  readonly data: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly inlineBytes?: number;
+  readonly keepFreeBytes?: number;
+  readonly idleTimeoutMs?: number;
+  readonly maxRequests?: number;
+  readonly unclean?: boolean;
+}
+
+const config = JSON.parse(process.argv[2] ?? "{}") as S3ServerConfig;
+mkdirSync(config.data, { recursive: true });
+const log = createLog("info");
+const state = await openState({ driver: "sqlite", file: join(config.data, "state.db") });
+const blobs = await FileBlobs.open({
+  folder: join(config.data, "blobs"),
+  slotsGid: null,
+  keepFreeBytes: config.keepFreeBytes ?? 0,
+  listFollows: config.unclean ?? false,
+  ...(config.inlineBytes === undefined ? {} : { inlineBytes: config.inlineBytes }),
+});
+const { accessKey, secretKey } = config;
+const identity = createLocalIdentity({ admin: { user: "u", password: "p", accessKey, secretKey }, state });
+const sweep = new Sweep({ state, blobs, unclean: config.unclean ?? false, log, intervalMs: 100 });
+sweep.start();
+const store = createObjectStore({
+  state,
+  blobs,
+  identity,
+  hosts: ["127.0.0.1"],
+  log,
+  ...(config.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: config.idleTimeoutMs }),
+  ...(config.maxRequests === undefined ? {} : { maxRequests: config.maxRequests }),
+});
+const port = await store.listen("127.0.0.1", 0);
+process.stdout.write(`${JSON.stringify({ port })}\n`);
+process.once("SIGTERM", async () => {
+  await store.close(1000);
+  await sweep.close();
+  await blobs.close();
+  await state.close();
+  process.exit(0);
+});
