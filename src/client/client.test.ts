@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -271,6 +272,23 @@ describe("errors", () => {
     await expect(textOf(client.jobLog("j"))).rejects.toMatchObject({ code: "UNREACHABLE" });
     close();
   });
+});
+
+it("lets the connection of a stream go when its reader leaves", async () => {
+  const server = createServer();
+  const left = new Promise<void>((resolve) => {
+    server.on("request", (_request, response) => {
+      response.write("id: 1\nevent: job.queued\ndata: {}\n\n");
+      response.on("close", resolve);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = createClient({ endpoint: `http://127.0.0.1:${port}`, credentials: { kind: "none" } });
+  for await (const _change of client.changes()) break;
+  await left;
+  server.close();
 });
 
 it("reads a silent log again where Node gave it up, and gives nothing twice", async () => {

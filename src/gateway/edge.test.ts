@@ -69,6 +69,7 @@ describe("calls that change something", () => {
     ["another port in an old browser", { origin: "http://localhost:3000" }],
     ["a sandboxed page", { origin: "null" }],
     ["a site that says nothing of its origin", { "sec-fetch-site": "cross-site" }],
+    ["another port that says nothing of its origin", { "sec-fetch-site": "same-site" }],
     ["an extension", { origin: "chrome-extension://abc" }],
     ["garbage", { origin: "http://" }],
   ])("are refused from %s", (_, headers) => expect(check({ host, ...headers })).toBe("CROSS_SITE"));

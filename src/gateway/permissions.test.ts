@@ -128,6 +128,22 @@ describe("the permission matrix", () => {
     await server.close();
   });
 
+  it("decides before it looks at a query or a body, so that these teach a stranger nothing", async () => {
+    const server = world();
+    const wrong = { method: "PUT", url: "/system/services", payload: "{" } as const;
+    expect((await server.inject({ ...wrong, headers: AS.nobody })).statusCode).toBe(401);
+    expect((await server.inject({ ...wrong, headers: AS.serviceToken })).statusCode).toBe(403);
+    for (const [who, status] of [
+      ["nobody", 401],
+      ["bob", 404],
+      ["ada", 400],
+    ] as const) {
+      const response = await server.inject({ url: "/system/jobs/waits/logs?follow=maybe", headers: AS[who] });
+      expect(response.statusCode).toBe(status);
+    }
+    await server.close();
+  });
+
   it("shows lists of one's own things, and all to the administrator", async () => {
     const server = world();
     server.state.tables.services.set("bobs", serviceRecord(specOf("bobs"), "bob"));
