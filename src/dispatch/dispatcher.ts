@@ -25,7 +25,7 @@ export interface DispatcherOptions {
   readonly timing?: Partial<DispatchTiming>;
 }
 
-export interface DispatchTiming {
+interface DispatchTiming {
   /** Between two looks for forgotten work. */
   readonly pollMs: number;
   /** A queue whose heads are known is read again at most this often. */

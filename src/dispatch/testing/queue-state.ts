@@ -181,7 +181,7 @@ export function serviceSpec(name: string, resources: Resources = {}, over: Parti
   };
 }
 
-export function jobOf(head: Pick<JobHead, "jobId" | "service" | "owner">, over: Partial<Job> = {}): Job {
+function jobOf(head: Pick<JobHead, "jobId" | "service" | "owner">, over: Partial<Job> = {}): Job {
   return {
     id: head.jobId,
     service: head.service,
