@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ANY_SERVER } from "./check-service.ts";
 import { fdlError } from "./findings.ts";
+import { KEY_TABLE } from "./key-table.ts";
 import { parseFdl } from "./parse-fdl.ts";
 import { FIXTURES, fixtureText, parseText, SMALL_SERVER } from "./testing/fixture-files.ts";
 
@@ -100,6 +101,16 @@ test("keys without effect are told with key and service, and kept", () => {
     ).toHaveLength(1);
     expect(parsed?.spec.definition).toHaveProperty(key);
   }
+});
+
+test("every key that has no effect here is warned of somewhere among the files", () => {
+  const warnings = FIXTURES.flatMap((name) =>
+    parseText(fixtureText(name)).services.flatMap((parsed) => parsed.warnings),
+  );
+  const silent = KEY_TABLE.service.filter((row) => row.effect === "warns" || row.effect === "read-only");
+  expect(silent.filter(({ key }) => !warnings.some((one) => one.includes(`"${key}"`))).map(({ key }) => key)).toEqual(
+    [],
+  );
 });
 
 test("what a Go client sends for nothing is no reason to warn", () => {
