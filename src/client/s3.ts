@@ -7,7 +7,7 @@ import { type S3Call, S3Connection, type S3ConnectionOptions } from "./s3-connec
 
 export type S3ClientOptions = S3ConnectionOptions;
 
-export interface ObjectFacts {
+interface ObjectFacts {
   readonly sizeBytes: number;
   /** Without quotes. */
   readonly etag: string;
@@ -15,7 +15,7 @@ export interface ObjectFacts {
   readonly lastModified: string;
 }
 
-export interface ListOptions {
+interface ListOptions {
   readonly prefix?: string;
   readonly delimiter?: string;
   /** `next` of the page before. */

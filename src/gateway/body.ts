@@ -67,7 +67,7 @@ function decodeUtf8(bytes: Uint8Array): string {
 
 /** JSON of strangers: no `__proto__` keys, no deep nesting.
  *  @throws SluiceError REQUEST_INVALID */
-export function parseJson(text: string): unknown {
+function parseJson(text: string): unknown {
   if (text.trim() === "") throw new SluiceError("REQUEST_INVALID", "Cannot read the body: it is empty (send JSON)");
   let value: unknown;
   try {

@@ -22,7 +22,7 @@ export interface ServerFacts {
   readonly publicUrls: readonly string[];
   /** True lets anybody read /metrics. */
   readonly metricsPublic: boolean;
-  /** The largest event body that a call may bring. Default 64 MiB. */
+  /** The largest event body that a call may bring. */
   readonly maxEventBytes: number;
 }
 
@@ -49,5 +49,3 @@ export interface GatewayDeps {
   readonly clock: Clock;
   readonly log: Log;
 }
-
-export const DEFAULT_MAX_EVENT_BYTES = 64 * 1024 * 1024;

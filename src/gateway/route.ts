@@ -19,7 +19,7 @@ export interface Caller {
 }
 
 /** One request on its way in, before anything of it is believed. */
-export interface Incoming {
+interface Incoming {
   readonly caller: Caller | null;
   readonly params: unknown;
   readonly query: unknown;
@@ -30,7 +30,7 @@ export interface Incoming {
 }
 
 /** What a handler sees: everything is parsed, and the caller may do the route's action on `subject`. */
-export interface Call<P, Q, B, S> {
+interface Call<P, Q, B, S> {
   readonly by: Principal;
   readonly lineage: Lineage | null;
   readonly params: P;
@@ -66,7 +66,7 @@ export interface AnswerRule {
 }
 
 /** A thing that an action is about: what is decided on, and the thing itself for the handler. */
-export interface Subject<S> {
+interface Subject<S> {
   readonly resource: Resource;
   readonly value: S;
 }
@@ -92,7 +92,7 @@ interface RouteFacts {
 }
 
 /** How a route's access is decided. `public` routes have no action; `unless` opens one by configuration. */
-export type Access =
+type Access =
   | { readonly kind: "public" }
   | { readonly kind: "action"; readonly action: Action; readonly unless?: (deps: GatewayDeps) => boolean };
 
@@ -117,7 +117,7 @@ interface Definition<P, Q, B, S> extends RouteFacts {
   handle(deps: GatewayDeps, call: Call<P, Q, B, S>): Promise<Answer>;
 }
 
-export const ANONYMOUS: Principal = { issuer: "none", subject: "", groups: [], scopes: [], via: "none" };
+const ANONYMOUS: Principal = { issuer: "none", subject: "", groups: [], scopes: [], via: "none" };
 
 /** Makes a row of the table. The order of a call is fixed here: who asks, which thing, may he, query, body, work; so that nobody without the
  *  right learns more than a 401 or a 404, and no body is read for him. */

@@ -16,7 +16,7 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 /** What users made gets an origin of its own in a browser: no scripts, no cookies, no credentials of ours. */
 const USER_MADE_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
-export function answerHeaders(answer: Answer, requestId: string): Record<string, string | string[]> {
+function answerHeaders(answer: Answer, requestId: string): Record<string, string | string[]> {
   const type = contentTypeOf(answer);
   return {
     ...SECURITY_HEADERS,

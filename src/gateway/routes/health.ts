@@ -40,7 +40,7 @@ export const healthRoutes = (http: HttpMetrics): readonly Route[] => [
     },
     async handle(deps) {
       const draining = deps.dispatcher.view().draining ? ["the server is stopping"] : [];
-      const reasons = [...draining, ...(await deps.readiness())];
+      const reasons = [...new Set([...draining, ...(await deps.readiness())])];
       if (reasons.length === 0) return json({ ready: true, reasons });
       return { ...json({ ready: false, reasons }, 503), headers: { "retry-after": "5" } };
     },

@@ -129,7 +129,7 @@ it("is ready until something is wrong, and says what", async () => {
   start();
   expect((await server.inject({ url: "/readyz" })).json()).toEqual({ ready: true, reasons: [] });
   server.mood.draining = true;
-  server.mood.reasons.push("the disk is full");
+  server.mood.reasons.push("the server is stopping", "the disk is full");
   const response = await server.inject({ url: "/readyz" });
   expect([response.statusCode, response.headers["retry-after"]]).toEqual([503, "5"]);
   expect(response.json()).toEqual({ ready: false, reasons: ["the server is stopping", "the disk is full"] });

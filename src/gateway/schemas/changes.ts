@@ -23,7 +23,7 @@ const KINDS = {
 
 const kinds = Object.keys(KINDS) as ChangeKind[];
 
-export const change = z.object({
+const change = z.object({
   seq: z.int(),
   at: instant,
   kind: z.enum(kinds),
@@ -34,7 +34,7 @@ export const change = z.object({
 });
 
 /** Said instead of changes that are no longer kept: read anew what you follow. */
-export const gap = z.object({ first_missing: z.int(), last_missing: z.int() });
+const gap = z.object({ first_missing: z.int(), last_missing: z.int() });
 
 export const changesQuery = z.strictObject({
   after: z.coerce

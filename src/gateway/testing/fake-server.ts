@@ -9,7 +9,7 @@ import type { Jobs, Submission } from "../../jobs/jobs.ts";
 import { createLog } from "../../lib/log.ts";
 import type { LogChunk } from "../../logs/logs.ts";
 import type { Lineage } from "../../state/state.ts";
-import { DEFAULT_MAX_EVENT_BYTES, type GatewayDeps, type ServerFacts } from "../deps.ts";
+import type { GatewayDeps, ServerFacts } from "../deps.ts";
 import { createApp } from "../gateway.ts";
 import type { Route } from "../route.ts";
 import { expectDocumented } from "./expect-documented.ts";
@@ -24,9 +24,9 @@ const user = (subject: string, scopes: readonly string[] = []): Principal => ({
   via: "basic",
 });
 
-export const ADMIN = user("cluster_admin", ["admin"]);
-export const ADA = user("ada");
-export const BOB = user("bob");
+const ADMIN = user("cluster_admin", ["admin"]);
+const ADA = user("ada");
+const BOB = user("bob");
 
 /** Credentials that the fake identity knows, as headers. */
 export const AS = {
@@ -40,7 +40,7 @@ export const AS = {
   nobody: {},
 } as const;
 
-export function basic(name: string, password: string): string {
+function basic(name: string, password: string): string {
   return `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
 }
 
@@ -97,7 +97,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
       region: "us-east-1",
       publicUrls: ["https://sluice.example.org"],
       metricsPublic: false,
-      maxEventBytes: DEFAULT_MAX_EVENT_BYTES,
+      maxEventBytes: 64 << 20,
       ...over.facts,
     },
     clock: { now: () => NOW, monotonicMs: () => performance.now() },

@@ -17,7 +17,7 @@ export interface FakeState extends State {
   expireBefore(seq: number): void;
 }
 
-export interface Tables {
+interface Tables {
   readonly services: Map<string, ServiceRecord>;
   readonly buckets: Map<string, Bucket>;
   readonly objects: Map<string, StoredObject>;
