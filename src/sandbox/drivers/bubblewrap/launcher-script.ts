@@ -48,12 +48,15 @@ export interface RunFile {
 
 /** Descriptors a program of the sandbox may open. */
 const OPEN_FILES = 16_384;
+/** When memory runs out, scripts end before launchers and servers. */
+const OOM_SCORE = 500;
 /** Unit of `ulimit -f` in POSIX shells. */
 const BLOCK_BYTES = 512;
 
 /** The `run` file: closes the launcher's descriptors, sets limits, and becomes bubblewrap. */
 export function runFileText(run: RunFile): string {
   const limits = [
+    `{ echo ${OOM_SCORE} >/proc/self/oom_score_adj; } 2>/dev/null`,
     "ulimit -c 0",
     `ulimit -f ${Math.ceil(run.fileBytes / BLOCK_BYTES)} 2>/dev/null`,
     `ulimit -n ${OPEN_FILES} 2>/dev/null`,

@@ -135,11 +135,16 @@ export class Run {
     else this.#killTimer = setTimeout(() => this.#killSlot(), graceMs);
   }
 
-  /** False when there is no script yet that could take a signal. */
+  /** False when there is no script that could take a signal. Called by timers: an error becomes the run's. */
   #terminate(): boolean {
-    const pids = this.#options.slot.scriptProcesses();
-    sendSignal(pids, "SIGTERM");
-    return pids.length > 0;
+    try {
+      const pids = this.#options.slot.scriptProcesses();
+      sendSignal(pids, "SIGTERM");
+      return pids.length > 0;
+    } catch (error) {
+      this.#failure ??= { error };
+      return false;
+    }
   }
 
   #killSlot(): void {

@@ -48,6 +48,7 @@ export class Slot {
   readonly #status: number;
   #launcher: Launcher | null = null;
   #run = "";
+  #maimed = false;
 
   constructor(index: number, folder: string, user: SlotUser | null, cgroup: Cgroup | null) {
     this.index = index;
@@ -70,10 +71,13 @@ export class Slot {
     return `${this.#folder}/err`;
   }
 
-  /** Starts the launcher if it is not there. @throws SluiceError SANDBOX_UNAVAILABLE */
+  /** Starts the launcher if it is not there, or not whole: the kernel may end it or its watchdog when the slot is out of memory.
+   *  @throws SluiceError SANDBOX_UNAVAILABLE */
   async ready(): Promise<void> {
-    if (this.#launcher?.alive) return;
+    if (this.#launcher?.alive && !this.#maimed) return;
+    if (this.#launcher !== null) await this.killAll();
     this.cgroup?.revive();
+    this.#maimed = false;
     this.#launcher = await Launcher.start({
       folder: this.#folder,
       user: this.user,
@@ -187,7 +191,9 @@ export class Slot {
   }
 
   #sandboxed(cgroup: Cgroup): number[] {
-    return cgroup.processes().filter((pid) => pid !== this.#launcher?.pid && pid !== this.#launcher?.watchdogPid);
+    const all = cgroup.processes();
+    this.#maimed ||= this.#launcher !== null && !all.includes(this.#launcher.watchdogPid);
+    return all.filter((pid) => pid !== this.#launcher?.pid && pid !== this.#launcher?.watchdogPid);
   }
 
   #killSandbox(): void {
