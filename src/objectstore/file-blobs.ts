@@ -33,7 +33,7 @@ export interface FileBlobsOptions {
 }
 
 /** Measured in docs/decisions/0002-inline-objects.md. */
-export const INLINE_BYTES = 64 * 1024;
+export const INLINE_BYTES = 32 * 1024;
 
 /** A blob store on a folder. */
 export class FileBlobs implements BlobStore {

@@ -14,6 +14,12 @@ interface Folder {
  *  So a caller that finds one running joins the next, and any number of callers wait for two at most. */
 export class FolderSync {
   readonly #folders = new Map<string, Folder>();
+  readonly #syncFile: (fd: number) => Promise<void>;
+
+  /** @param sync fsync, which a test may watch */
+  constructor(sync: (fd: number) => Promise<void> = syncFile) {
+    this.#syncFile = sync;
+  }
 
   /** Resolves when every name made in the folder before this call is durable. Rejects with the system's error. */
   sync(path: string): Promise<void> {
@@ -28,7 +34,7 @@ export class FolderSync {
 
   #start(folder: Folder): Promise<void> {
     folder.next = null;
-    const running = folder.fd.then(syncFile).finally(() => {
+    const running = folder.fd.then(this.#syncFile).finally(() => {
       if (folder.running === running) folder.running = null;
     });
     folder.running = running;

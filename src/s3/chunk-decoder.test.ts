@@ -1,4 +1,4 @@
-import { createHash, createHmac } from "node:crypto";
+import { createHash, createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createChecksum } from "./checksums.ts";
 import { ChunkDecoder, type ChunkOptions } from "./chunk-decoder.ts";
@@ -26,11 +26,11 @@ const TRAILED = {
   signature: "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435",
 };
 
-function signingKey(): Buffer {
+function signingKey(): KeyObject {
   let key: Buffer = Buffer.from(`AWS4${SECRET_KEY}`);
   for (const part of ["20130524", "us-east-1", "s3", "aws4_request"])
     key = createHmac("sha256", key).update(part).digest();
-  return key;
+  return createSecretKey(key);
 }
 
 const signing = (seedSignature: string): SigningContext => ({

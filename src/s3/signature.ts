@@ -1,4 +1,4 @@
-import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
 import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
 import { s3Error } from "./errors.ts";
 import { ALGORITHM, parseTimestamp, type SignatureClaim } from "./signature-claim.ts";
@@ -8,7 +8,7 @@ const MAX_SKEW_MS = 15 * 60_000;
 
 /** What signs the pieces of a body after the request itself: a chain that starts with the request's signature. */
 export interface SigningContext {
-  readonly key: Buffer;
+  readonly key: KeyObject;
   readonly timestamp: string;
   readonly scope: string;
   readonly seedSignature: string;
@@ -65,7 +65,7 @@ export function signCanonical(
   return { key, timestamp: claim.timestamp, scope, seedSignature };
 }
 
-export function hmacHex(key: Buffer, text: string): string {
+export function hmacHex(key: KeyObject, text: string): string {
   return createHmac("sha256", key).update(text).digest("hex");
 }
 
@@ -75,15 +75,17 @@ export function sameHex(a: string, b: string): boolean {
 }
 
 /** Four HMACs give the same key all day, so the latest ones are kept. The name of an entry holds the secret: a changed secret is a new key. */
-const keys = new Map<string, Buffer>();
+const keys = new Map<string, KeyObject>();
 const MAX_KEYS = 256;
 
-function signingKey(secretKey: string, date: string, region: string, service: string): Buffer {
+/** A KeyObject, as an HMAC with a bare buffer makes one each time, at ten times the cost of the HMAC itself. */
+function signingKey(secretKey: string, date: string, region: string, service: string): KeyObject {
   const name = `${date}\n${region}\n${service}\n${secretKey}`;
   const known = keys.get(name);
   if (known !== undefined) return known;
-  let key: Buffer = Buffer.from(`AWS4${secretKey}`, "utf8");
-  for (const part of [date, region, service, "aws4_request"]) key = createHmac("sha256", key).update(part).digest();
+  let bytes: Buffer = Buffer.from(`AWS4${secretKey}`, "utf8");
+  for (const part of [date, region, service, "aws4_request"]) bytes = createHmac("sha256", bytes).update(part).digest();
+  const key = createSecretKey(bytes);
   if (keys.size >= MAX_KEYS) keys.clear();
   keys.set(name, key);
   return key;
