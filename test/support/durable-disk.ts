@@ -67,6 +67,7 @@ export class DurableDisk {
       case "fdatasync":
         return this.#sync(call);
       case "io_uring_setup":
+        // libuv batches epoll calls this way; with UV_USE_IO_URING=0 it does not, and then any ring could only carry writes that are not seen here.
         throw new Error("The server uses io_uring: its writes cannot be seen by system calls");
       default:
         return false;
