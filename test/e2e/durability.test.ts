@@ -11,8 +11,10 @@ import { applyServices, s3Of, settled } from "../support/workflow.ts";
 /** Promise 1: kill -9 alone proves nothing, as the page cache survives it. So the system calls of a real server are recorded: first they must
  *  come in the promised order; then the disk that a power cut would leave is rebuilt at each sync, and a server started on it. */
 
-const FILES = 4;
-const textOf = (n: number) => `file ${n} `.repeat(2000);
+const FILES = 5;
+/** Large ones become blob files; every third is small and lies in its row. */
+const isSmall = (n: number): boolean => n % 3 === 2;
+const textOf = (n: number): string => `file ${n} `.repeat(isSmall(n) ? 100 : 20_000);
 let folder = "";
 let data = "";
 let trace = "";
@@ -22,7 +24,7 @@ beforeAll(async () => {
   folder = await newFolder("trace");
   data = join(folder, "data");
   trace = join(folder, "trace.txt");
-  const server = await startServer({ data, under: straceArguments(trace), env: { UV_USE_IO_URING: "0" } });
+  const server = await startServer({ data, under: straceArguments(trace) });
   await applyServices(server, [
     { name: "copy", script: 'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/"\n', input: "work/in", output: "work/out" },
   ]);
@@ -48,6 +50,7 @@ it("syncs the blob, its folder and the database before it answers 200", () => {
   const answers = acknowledgements();
   expect(answers).toHaveLength(FILES);
   for (let n = 0; n < FILES; n++) {
+    if (isSmall(n)) continue;
     const from = calls.findIndex(
       (call) =>
         ["write", "writev", "pwrite64"].includes(call.name) &&
