@@ -68,7 +68,7 @@ export class DurableDisk {
         return this.#sync(call);
       case "io_uring_setup":
         // libuv has two rings: one for batches of epoll calls, and, where it is asked for, one for files, which polls.
-        if (/SQPOLL/.test(call.args))
+        if (/IORING_SETUP_SQPOLL/.test(call.args))
           throw new Error("The server writes files by io_uring, which system calls do not show");
         return false;
       default:
