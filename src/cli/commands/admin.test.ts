@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { acquireDirLock } from "../../state/dir-lock.ts";
 import { main } from "../index.ts";
 import { fakeIo } from "../testing/fake-io.ts";
 import { testFolder } from "../testing/folder.ts";
@@ -28,9 +29,9 @@ it("sluice admin reset refuses a folder that is none of ours, and one whose serv
   const data = await testFolder();
   expect(await reset(data)).toMatchObject({ code: 1, err: expect.stringContaining("no data directory of Sluice") });
   await writeFile(join(data, "VERSION"), "1");
-  await writeFile(join(data, "server.json"), JSON.stringify({ pid: process.pid }), { mode: 0o600 });
-  expect(await reset(data)).toMatchObject({ code: 1, err: expect.stringContaining(`process id ${process.pid}`) });
-  await writeFile(join(data, "server.json"), JSON.stringify({ pid: 2 ** 22 + 1 }), { mode: 0o600 });
+  const lock = await acquireDirLock(data, 0);
+  expect(await reset(data)).toMatchObject({ code: 1, err: expect.stringContaining(`process ${process.pid} uses it`) });
+  lock.release();
   expect((await reset(data)).code).toBe(0);
 });
 
