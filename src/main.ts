@@ -63,6 +63,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     const { path } = dir.dataDir;
     writeServerFile(path, { ...addresses, pid: process.pid, version: options.version });
     closers.add("server file", () => removeServerFile(path));
+    // First of all, while both ports still answer: who asks is told that the server is stopping, and running jobs can be watched to their end.
+    closers.add("running attempts", () => core.dispatcher.drain(config.drainMs));
     return { ...addresses, dataDir: path, close: () => closers.close() };
   } catch (error) {
     await closers.close();
@@ -133,7 +135,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   });
   closers.add("backend", () => backend.close());
   const dispatcher = createDispatcher({ state, policy: openPolicy("fifo"), backends: [backend], clock, log });
-  closers.add("dispatcher", () => dispatcher.drain(config.drainMs));
+  closers.add("dispatcher", () => dispatcher.drain(0));
   const jobs = createJobs({ state, dispatcher, logs, clock, log });
   const fanOut = startFanOut({ state, log });
   closers.add("fan-out", () => fanOut.stop());

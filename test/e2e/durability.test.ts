@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,7 +107,8 @@ async function expectUploads(disk: DurableDisk, unsynced: Unsynced, acknowledged
   const copy = await mkdtemp(join(tmpdir(), "sluice-cut-"));
   let server: RunningServer | null = null;
   try {
-    disk.writeTo(join(copy, "data"), unsynced);
+    chmodSync(copy, 0o711);
+    disk.writeTo(join(copy, "data"), unsynced, process.getuid?.() === 0 ? 200_000 : null);
     server = await startServer({ data: join(copy, "data") });
     const s3 = s3Of(server);
     for (let n = 0; n < acknowledged; n++) {

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { descriptor, type Syscall, strings } from "./syscall-trace.ts";
 
@@ -76,8 +76,9 @@ export class DurableDisk {
     }
   }
 
-  /** Writes what a power cut now would leave into `target`. */
-  writeTo(target: string, unsynced: Unsynced): void {
+  /** Writes what a power cut now would leave into `target`. Owners and modes are not part of the model: blobs get those that the store gives them,
+   *  everything else is private. */
+  writeTo(target: string, unsynced: Unsynced, slotsGid: number | null): void {
     let index = 0;
     const keep = (): boolean => unsynced === "all" || (unsynced !== "none" && unsynced(index++));
     const names = unsynced === "all" ? this.#names : this.#durableNames;
