@@ -84,13 +84,15 @@ export class DurableDisk {
     const names = unsynced === "all" ? this.#names : this.#durableNames;
     for (const [path, inode] of [...names].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       const copy = join(target, path.slice(this.#root.length));
-      if (inode === "folder") mkdirSync(copy, { recursive: true });
+      if (inode === "folder") mkdirSync(copy, { recursive: true, mode: 0o700 });
       else {
-        mkdirSync(dirname(copy), { recursive: true });
-        writeFileSync(
-          copy,
-          inode.pending.reduce((bytes, write) => (keep() ? write(bytes) : bytes), inode.durable),
-        );
+        mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
+        const bytes = inode.pending.reduce((before, write) => (keep() ? write(before) : before), inode.durable);
+        writeFileSync(copy, bytes, { mode: 0o600 });
+      }
+      if (slotsGid !== null && path.includes("/blobs")) {
+        chownSync(copy, 0, slotsGid);
+        chmodSync(copy, inode === "folder" ? 0o710 : 0o440);
       }
     }
   }
