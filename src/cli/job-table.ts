@@ -7,9 +7,9 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   { title: "JOB", value: (job) => job.id },
   { title: "STATE", value: (job) => job.state },
   { title: "REASON", value: (job) => job.reason ?? "" },
-  { title: "CREATED", value: (job) => localTime(job.created_at) },
-  { title: "TOOK", value: tookText, align: "right" },
-  { title: "OUT", value: (job) => String(job.output_count), align: "right" },
+  { title: "CREATED", value: (job) => localTime(job.created_at), optional: true },
+  { title: "TOOK", value: tookText, align: "right", optional: true },
+  { title: "OUT", value: (job) => String(job.output_count), align: "right", optional: true },
   { title: "INPUT", value: inputText, flexible: true },
 ];
 

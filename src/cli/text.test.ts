@@ -54,4 +54,11 @@ describe("a table", () => {
     expect(lines.every((line) => displayWidth(line) <= 25)).toBe(true);
     expect(renderTable(items, columns, 5)).toContain("a-rathe…      7  ok");
   });
+
+  it("leaves optional columns out, the last one first, when cutting is not enough", () => {
+    const wide = [...columns, { title: "CREATED", value: () => "2026-03-05 14:07:09", optional: true }];
+    expect(renderTable(items, wide, null)).toContain("2026");
+    expect(renderTable(items, wide, 44)).toContain("2026");
+    expect(renderTable(items, wide, 30)).toBe(renderTable(items, columns, 30));
+  });
 });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,7 @@ import { SluiceError } from "../../core/errors.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { connect } from "../connect.ts";
 import { type DemoServer, startDemoServer } from "../demo-server.ts";
+import { indented } from "../indented.ts";
 import type { Io } from "../io.ts";
 import { JobTally } from "../job-tally.ts";
 import { runCommand } from "../run-command.ts";
@@ -77,7 +78,7 @@ async function withServer(story: Story, place: DemoPlace): Promise<DemoReport> {
       throw new SluiceError("STOPPING", `Cannot finish the demo: ${signal} ended it`);
     });
     const report = await Promise.race([playDemo(story, place), stopped]);
-    tellResults(story, report, place);
+    await tellResults(story, report, place);
     finished = true;
     return report;
   } finally {
@@ -146,12 +147,22 @@ async function countJobs(io: Io, data: string, since: string): Promise<DemoRepor
   return { succeeded: tally.succeeded, failed: tally.failed + tally.cancelled };
 }
 
-function tellResults(story: Story, report: DemoReport, { folder }: DemoPlace): void {
+async function tellResults(story: Story, report: DemoReport, { folder }: DemoPlace): Promise<void> {
   const { succeeded, failed } = report.jobs;
+  const sample = await firstResult(join(folder, "results"));
   story.step(
     `Done: ${report.files_in} files in, ${report.files_out} files out, ${succeeded} jobs succeeded, ${failed} failed, in ${durationText(report.seconds * 1000)}`,
   );
-  story.line(`The results are in ${join(folder, "results")}`);
+  story.line(`The results are in ${join(folder, "results")}; for example:`);
+  for (const line of sample) story.line(line);
+}
+
+/** The first thumbnail with what the second service says of it. */
+async function firstResult(results: string): Promise<string[]> {
+  const [name] = (await readdir(join(results, "stats"))).toSorted();
+  if (name === undefined) return [];
+  const told = await readFile(join(results, "stats", name), "utf8");
+  return [`stats/${name}: ${told.trim()}`];
 }
 
 function leaveRunning(story: Story, server: DemoServer, { data }: DemoPlace): void {
@@ -195,7 +206,7 @@ function storyTo(given: Io, data: string): Story {
     command: async (...argv) => {
       const whole = [...argv, "--data", data];
       io.stdout.write(`   $ npx sluice ${whole.join(" ")}\n`);
-      await runCommand(whole, io);
+      await runCommand(whole, { ...io, stdout: indented(io.stdout, "   "), columns: null });
     },
   };
 }

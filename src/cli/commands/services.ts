@@ -52,7 +52,7 @@ async function list(client: Client, format: Format, io: Io): Promise<number> {
       { title: "MEMORY", value: (service) => text(service.memory), align: "right" },
       { title: "INPUT", value: (service) => paths(service.input), flexible: true },
       { title: "OUTPUT", value: (service) => paths(service.output), flexible: true },
-      { title: "UPDATED", value: (service) => localTime(service.updated_at) },
+      { title: "UPDATED", value: (service) => localTime(service.updated_at), optional: true },
     ],
     name: (service) => service.name,
     empty: "No services (make some with: sluice apply FILE)",
