@@ -1,0 +1,54 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import type { SandboxReport } from "../../sandbox.ts";
+import type { RunResult } from "../../testing/sandbox-bench.ts";
+
+const NOBODY = 65_534;
+
+/** A server started by an ordinary user: no ids to give, no control groups (unless the machine gave it some). */
+describe.runIf(process.geteuid?.() === 0)("as an ordinary user", async () => {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [`${import.meta.dirname}/../../testing/user-server.ts`],
+    {
+      uid: NOBODY,
+      gid: NOBODY,
+      env: { PATH: "/usr/bin:/bin", HOME: "/tmp" },
+      cwd: "/tmp",
+    },
+  );
+  const { report, runs } = JSON.parse(stdout) as { report: SandboxReport; runs: Record<string, RunResult> };
+  const guard = (name: string): string | undefined => report.guards.find((found) => found.name === name)?.state;
+  const counted = guard("cgroups") === "enforced";
+
+  test("it works, and says what is weaker and how to mend it", () => {
+    expect(report.works).toBe(true);
+    expect(guard("user-namespaces")).toBe("enforced");
+    expect(guard("network-none")).toBe("enforced");
+    expect(guard("root-dropped")).toBe("weaker");
+    if (counted) return;
+    for (const name of ["memory", "pids", "cpu"]) {
+      const found = report.guards.find((candidate) => candidate.name === name);
+      expect(found?.state).not.toBe("enforced");
+      expect(found?.mend).toContain("Delegate=yes");
+    }
+  });
+
+  test("scripts run, and their ends are told", () => {
+    expect(runs.plain).toMatchObject({ exitCode: 7, out: "hello\nsluice\n" });
+    expect(runs.background).toMatchObject({ exitCode: 0, notes: ["2 background processes were killed"] });
+    expect(runs.stopped).toMatchObject({ exitCode: null, signal: "SIGTERM", limit: null });
+    expect(runs.locked).toMatchObject({ exitCode: 0, limit: null });
+  });
+
+  test("limits hold, by looking where the kernel does not help", () => {
+    expect(runs.memory).toMatchObject({ limit: "memory" });
+    expect(runs.shm?.exitCode).not.toBe(0);
+    expect(runs.disk).toMatchObject({ limit: "disk" });
+    expect(runs.files).toMatchObject({ limit: "files" });
+    expect(runs.pids?.exitCode).not.toBe(0);
+    expect(runs.pids?.out).not.toContain("all");
+    expect(runs.wall).toMatchObject({ limit: "wall", signal: "SIGKILL" });
+  });
+});
