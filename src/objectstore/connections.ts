@@ -40,11 +40,14 @@ export class Connections {
     }
     const { message, response } = exchange;
     if (message.complete && !response.headersSent) return;
-    if (!response.headersSent) {
-      const error = s3Error("RequestTimeout", "Cannot store the body: no byte of it came for too long");
-      answerError(message, response, error, this.#log);
+    if (response.headersSent) {
+      socket.destroy();
+      return;
     }
-    socket.destroySoon();
+    // Node forgets a request once it is answered: its body's reader would wait for ever if the request were not ended too.
+    response.once("finish", () => message.destroy());
+    const error = s3Error("RequestTimeout", "Cannot store the body: no byte of it came for too long");
+    answerError(message, response, error, this.#log);
   }
 
   /** Node's parser gave up on the connection. A request whose body was cut short gets its answer here: its own stream only sees an abort,
