@@ -29,7 +29,7 @@ import { openPolicy } from "./scheduler/open.ts";
 import { backup } from "./state/backup.ts";
 import { type DataDir, openDataDir } from "./state/data-dir.ts";
 import { openState } from "./state/open.ts";
-import { runAttempt } from "./supervisor/attempt.ts";
+import { createSupervisor } from "./supervisor/supervisor.ts";
 import { prepareWorkFolder } from "./supervisor/work-folder.ts";
 
 /** A running server. */
@@ -121,6 +121,15 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   closers.add("reserve", keepReserve(dataDir.reserve, log));
 
   const capacity = await localCapacity(dataDir.path, config.local);
+  const supervisor = createSupervisor({
+    sandbox,
+    workFolder: dataDir.work,
+    node: hostname(),
+    extraPaths: config.sandbox.extraPaths,
+    log,
+    ...config.limits,
+  });
+  closers.add("supervisor", () => supervisor.close());
   const backend = await openBackend({
     driver: "local",
     name: LOCAL,
@@ -128,8 +137,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
     state,
     blobs,
     logs,
-    supervise: (order, host) =>
-      runAttempt(order, host, { sandbox, workFolder: dataDir.work, node: hostname(), log, ...config.limits }),
+    supervise: supervisor.run,
     clock,
     log,
   });

@@ -45,7 +45,8 @@ describe("a script that does well", () => {
       expect(readFileSync(run.path(run.exec.env.INPUT_FILE_PATH ?? ""))).toEqual(
         readFileSync(`${import.meta.dirname}/testing/attempt-bench.ts`),
       );
-      for (const name of ["TMP_INPUT_DIR", "TMP_OUTPUT_DIR", "TMPDIR", "HOME"]) {
+      expect(readdirSync(run.path("/sluice/in"))).toEqual(["cat.jpg"]);
+      for (const name of ["TMP_OUTPUT_DIR", "TMPDIR", "HOME"]) {
         expect(readdirSync(run.path(run.exec.env[name] ?? ""))).toEqual([]);
       }
       expect(run.spec.mounts.find(({ kind }) => kind === "blob")?.readOnly).toBe(true);

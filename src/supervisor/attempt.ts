@@ -1,9 +1,11 @@
+import { basename } from "node:path";
 import { isSluiceError } from "../core/errors.ts";
 import type { AttemptResult, Reason } from "../core/job.ts";
 import { crashPoint } from "../lib/crash-point.ts";
 import type { Log } from "../lib/log.ts";
 import type { ExecResult, Instance, Sandbox, SandboxMount } from "../sandbox/sandbox.ts";
-import { type AttemptFolder, makeAttemptFolder, removeAttemptFolder } from "./attempt-folder.ts";
+import type { AttemptFolder } from "./attempt-folder.ts";
+import type { AttemptFolders } from "./attempt-folders.ts";
 import type { AbortReason, AttemptHost, AttemptOrder } from "./attempt-host.ts";
 import { attemptLimits, type LimitDefaults } from "./attempt-limits.ts";
 import { type CollectedOutputs, collectOutputs } from "./collect-outputs.ts";
@@ -13,10 +15,9 @@ import { abortedEnd, attemptUsage, failedEnd, type ScriptEnd, scriptEnd } from "
 import { scriptEnvironment, stagedInputPath } from "./script-environment.ts";
 import { SCRIPT_PATHS } from "./script-paths.ts";
 
-export interface SupervisorOptions extends LimitDefaults {
+export interface AttemptOptions extends LimitDefaults {
   readonly sandbox: Sandbox;
-  /** `DIR/work`, on the store's file system; it exists, and the sandbox's users may walk through it. */
-  readonly workFolder: string;
+  readonly folders: AttemptFolders;
   /** RESOURCE_ID: the name of this machine. */
   readonly node: string;
   readonly log: Log;
@@ -29,15 +30,13 @@ export interface SupervisorOptions extends LimitDefaults {
 const GRACE_MS = 3000;
 const NO_OUTPUTS: CollectedOutputs = { outputs: [], objects: 0, bytes: 0 };
 
-/** Runs one attempt to its end and reports it with one `finish`, whatever happens: a script's failure, an early end from outside, a fault of this
- *  machine. Resolves when nothing of it is left: no process, no folder. An attempt that was superseded is dropped without an error.
- *  @throws what `host.finish` throws, LEASE_STALE apart */
-export async function runAttempt(order: AttemptOrder, host: AttemptHost, options: SupervisorOptions): Promise<void> {
+/** See `Supervisor.run`. */
+export async function runAttempt(order: AttemptOrder, host: AttemptHost, options: AttemptOptions): Promise<void> {
   await new AttemptRun(order, host, options).run();
 }
 
 /** ```
- *  folder → input → sandbox ─▶ script ∥ `started` ─▶ sandbox gone ─▶ outputs staged (exit 0 only) ─▶ finish ∥ folder removed
+ *  folder → input → sandbox ─▶ script ∥ `started` ─▶ sandbox gone ─▶ outputs staged (exit 0 only) ─▶ finish ∥ folder given back
  *     └───────┴────────┴─────────┴── fault, abort or stale lease ──────────────┴──────────────────────▶ finish
  *  ```
  *  The script starts before `started` is durable: the wait for the disk would be added to every job, and a stale lease, which only that call
@@ -46,17 +45,17 @@ export async function runAttempt(order: AttemptOrder, host: AttemptHost, options
 class AttemptRun {
   readonly #order: AttemptOrder;
   readonly #host: AttemptHost;
-  readonly #options: SupervisorOptions;
+  readonly #options: AttemptOptions;
   readonly #log: Log;
   readonly #lastLine = new LastLine();
   readonly #logging: Array<Promise<void>> = [];
-  readonly #inputFiles: string[] = [];
+  #folder: AttemptFolder | null = null;
   #instance: Instance | null = null;
   #exec: ExecResult | null = null;
   #collected = NO_OUTPUTS;
   #isStale = false;
 
-  constructor(order: AttemptOrder, host: AttemptHost, options: SupervisorOptions) {
+  constructor(order: AttemptOrder, host: AttemptHost, options: AttemptOptions) {
     this.#order = order;
     this.#host = host;
     this.#options = options;
@@ -68,7 +67,7 @@ class AttemptRun {
     await Promise.all(this.#logging);
     const { objects, bytes } = this.#collected;
     const usage = attemptUsage(this.#exec, this.#order.input?.sizeBytes ?? 0, { files: objects, bytes });
-    const [finished] = await Promise.allSettled([this.#finish({ ...end, usage }), this.#removeFolder()]);
+    const [finished] = await Promise.allSettled([this.#finish({ ...end, usage }), this.#leaveFolder(end)]);
     if (finished.status === "rejected") throw finished.reason;
   }
 
@@ -87,7 +86,7 @@ class AttemptRun {
   async #runToEnd(): Promise<ScriptEnd> {
     const { spec } = this.#order.revision;
     const limits = attemptLimits(spec, this.#options);
-    const folder = await this.#makeFolder();
+    const folder = await this.#takeFolder();
     const mounts = [...folder.mounts, ...(await this.#inputMount(folder))];
     this.#instance = await this.#options.sandbox.create({
       id: this.#id,
@@ -108,21 +107,19 @@ class AttemptRun {
     return this.#abandoned === null ? end : abortedEnd(this.#abandoned, this.#exec);
   }
 
-  async #makeFolder(): Promise<AttemptFolder> {
+  async #takeFolder(): Promise<AttemptFolder> {
     const { event, revision } = this.#order;
-    return makeAttemptFolder(this.#options.workFolder, this.#id, {
-      script: revision.spec.script,
-      event: event.payload,
-    });
+    const content = { script: revision.spec.script, event: event.payload };
+    this.#folder = await this.#options.folders.take(this.#id, revision.id, content);
+    return this.#folder;
   }
 
   async #inputMount(folder: AttemptFolder): Promise<SandboxMount[]> {
     const target = stagedInputPath(this.#order);
-    if (target === null) return [];
-    const source = await this.#host.input(folder.path);
-    this.#inputFiles.push(target.slice(SCRIPT_PATHS.root.length + 1));
-    if (source.startsWith(`${folder.path}/`)) this.#inputFiles.push(source.slice(folder.path.length + 1));
-    return [{ kind: "blob", source, target, readOnly: true }];
+    folder.setMountPoint(target === null ? null : basename(target));
+    const source = target === null ? null : await this.#host.input(folder.path);
+    folder.dropStale(source);
+    return source === null || target === null ? [] : [{ kind: "blob", source, target, readOnly: true }];
   }
 
   /** Returns why the script was ended from outside; null when it ended by itself or by a limit. */
@@ -206,12 +203,11 @@ class AttemptRun {
     await instance?.destroy();
   }
 
-  async #removeFolder(): Promise<void> {
-    try {
-      await removeAttemptFolder(this.#folderPath, this.#inputFiles);
-    } catch (error) {
-      this.#log.error("cannot remove the folder of an attempt", { error });
-    }
+  /** With this machine's network a script can hand its folders to a stranger, who may still hold them. */
+  async #leaveFolder({ outcome }: ScriptEnd): Promise<void> {
+    const { revision } = this.#order;
+    const mayBeUsedAgain = outcome === "ok" && revision.spec.network !== "host";
+    if (this.#folder !== null) await this.#options.folders.giveBack(this.#folder, mayBeUsedAgain ? revision.id : null);
   }
 
   /** A line of our own in the script's log. */
@@ -223,10 +219,6 @@ class AttemptRun {
 
   get #id(): string {
     return `${this.#order.job.id}.${this.#order.lease.attempt}`;
-  }
-
-  get #folderPath(): string {
-    return `${this.#options.workFolder}/${this.#id}`;
   }
 
   get #aborted(): AbortReason | null {

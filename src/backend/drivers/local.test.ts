@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { SluiceError } from "../../core/errors.ts";
 import { type AttemptResult, NO_USAGE } from "../../core/job.ts";
@@ -97,6 +100,23 @@ describe("the local backend", () => {
     ]);
     expect(logCalls).toEqual(["line", "released"]);
     expect(discarded).toEqual([]);
+  });
+
+  it("writes an input that lies in its row where only the attempt sees it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-input-"));
+    const input = {
+      name: "in",
+      sizeBytes: 3,
+      blob: { kind: "inline" as const, blobId: "x", bytes: Buffer.from("abc") },
+    };
+    let read = "";
+    const made = backend(async (host) => {
+      read = readFileSync(await host.input(folder), "utf8");
+      await host.finish(OK, []);
+    });
+    await new Promise<void>((resolve) => made.start({ ...LEASED, input }, resolve));
+    rmSync(folder, { recursive: true });
+    expect(read).toBe("abc");
   });
 
   it("tries a finish again while the disk is full, and loses nothing", async () => {

@@ -6,8 +6,8 @@ import type { Service, StorageEntry } from "../../core/service.ts";
 import { createLog, type Log } from "../../lib/log.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import type { StagedOutput } from "../../state/state.ts";
-import { runAttempt, type SupervisorOptions } from "../attempt.ts";
 import type { AbortReason, AttemptHost, AttemptOrder } from "../attempt-host.ts";
+import { createSupervisor, type SupervisorOptions } from "../supervisor.ts";
 
 /** An output entry of the embedded store. */
 export function entry(folder: string, over: Partial<StorageEntry> = {}): StorageEntry {
@@ -124,7 +124,8 @@ export function attemptBench(over: Partial<AttemptHost> = {}): AttemptBench {
     },
     async run(sandbox, order = makeOrder(), options = {}) {
       const log: Log = createLog("debug", (line) => void bench.serverLog.push(line));
-      await runAttempt(order, bench.host, { sandbox, workFolder, node: "node-1", log, ...options });
+      const supervisor = createSupervisor({ sandbox, workFolder, node: "node-1", log, ...options });
+      await supervisor.run(order, bench.host).finally(() => supervisor.close());
       const last = bench.finished.at(-1);
       if (last === undefined) throw new Error("the attempt was not finished");
       return last.result;

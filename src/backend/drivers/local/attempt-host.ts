@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isSluiceError, SluiceError } from "../../../core/errors.ts";
 import { type AttemptResult, NO_USAGE } from "../../../core/job.ts";
 import { backoffMs } from "../../../lib/backoff.ts";
+import { overwriteFile } from "../../../lib/overwrite-file.ts";
 import type { LeasedJob, StagedOutput } from "../../../state/state.ts";
 import type { AttemptHost } from "../../../supervisor/attempt-host.ts";
 import type { LocalBackendOptions } from "../local.ts";
@@ -79,11 +80,14 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
     async input(scratchFolder) {
       if (input === null)
         throw new SluiceError("INTERNAL", `Cannot stage the input of job "${lease.jobId}": it has none`);
-      return blobs.materialise(input.blob, scratchFolder);
+      if (input.blob.kind !== "inline") return blobs.materialise(input.blob, scratchFolder);
+      const path = `${scratchFolder}/input`;
+      overwriteFile(path, input.blob.bytes);
+      return path;
     },
     async stageOutput(target, path, how) {
       const blob = await blobs.adopt(path, how);
-      unnamed.add(blob.blobId);
+      if (blob.inline === null) unnamed.add(blob.blobId);
       return { ...target, blob };
     },
     stageChunk(outputs) {
