@@ -199,6 +199,36 @@ describe("bodies", () => {
   });
 });
 
+describe("readers", () => {
+  it("that stop are cut off after the idle time; slow ones that move get everything", async () => {
+    await s3.call({ method: "PUT", path: "/bucket/large" }, { body: randomBytes(40 * 1024 * 1024) });
+    const request = head("GET", "/bucket/large", { connection: "close" });
+    const stopped = await s3.connect();
+    stopped.pause();
+    stopped.write(request);
+    const slow = await s3.connect();
+    let got = 0;
+    slow.on("data", (chunk: Buffer) => {
+      got += chunk.length;
+      slow.pause();
+      setTimeout(() => slow.resume(), 3);
+    });
+    slow.write(request);
+    await new Promise((resolve) => slow.once("end", resolve));
+    expect(got).toBeGreaterThan(40 * 1024 * 1024);
+    let partly = 0;
+    stopped.on("data", (chunk: Buffer) => {
+      partly += chunk.length;
+    });
+    stopped.on("error", () => undefined);
+    stopped.resume();
+    await new Promise((resolve) => stopped.once("close", resolve).once("end", resolve));
+    expect(partly).toBeLessThan(40 * 1024 * 1024);
+    stopped.destroy();
+    slow.destroy();
+  });
+});
+
 describe("Expect: 100-continue", () => {
   const request = (key: string) => ({
     method: "PUT",
