@@ -14,7 +14,7 @@ export interface Option {
 export type OptionTable = Readonly<Record<string, Option>>;
 
 /** The flags as parsed: absent ones are undefined. */
-export type Flags<O extends OptionTable> = ReturnType<
+type Flags<O extends OptionTable> = ReturnType<
   typeof parseArgs<{ readonly options: O; readonly allowPositionals: true; readonly strict: true }>
 >["values"];
 

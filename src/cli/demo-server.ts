@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { open, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SluiceError } from "../core/errors.ts";
 
-const BIN = fileURLToPath(new URL("../../bin/sluice.js", import.meta.url));
+const BIN = join(fileURLToPath(new URL("../../", import.meta.url)), "bin", "sluice.js");
 const READY_WITHIN_MS = 30_000;
 const LOG_TAIL_CHARACTERS = 2000;
 

@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { parseRemotePath } from "./remote-path.ts";
 import { testFolder } from "./testing/folder.ts";
 import { planUploads } from "./upload-plan.ts";
@@ -73,7 +74,9 @@ describe("planUploads", () => {
     await symlink("../one.txt", join(folder, "pics/link.txt"));
     await symlink("..", join(folder, "pics/loop"));
     await symlink("nowhere", join(folder, "pics/broken"));
-    execFileSync("mkfifo", [join(folder, "pics/fifo")]);
+    const socket = createServer().listen(join(folder, "pics/socket"));
+    onTestFinished(() => void socket.close());
+    await once(socket, "listening");
     await writeFile(Buffer.concat([Buffer.from(join(folder, "pics/")), Buffer.from([0x62, 0xff])]), "x");
     const { keys, skipped } = await plan([join(folder, "pics")], "photos");
     expect(keys).toEqual(["a.jpg", "deep/b ä.jpg", "link.txt"]);

@@ -38,7 +38,7 @@ export interface ServerOptions {
 }
 
 /** What `DIR/admin.json` holds. */
-export interface AdminCredentials {
+interface AdminCredentials {
   readonly user: string;
   readonly password: string;
   readonly access_key: string;

@@ -4,18 +4,17 @@ import type { ListedObject } from "../../client/s3-answers.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { isFolderMarker } from "../../core/keys.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
-import { type Download, FolderMaker, saveObject } from "../download.ts";
+import { type Download, FolderMaker, type OpenBytes, saveObject } from "../download.ts";
 import { type Io, say } from "../io.ts";
 import { localPath, planLocalPaths } from "../local-path.ts";
 import { eachObject } from "../object-listing.ts";
-import { bar, progressLine } from "../progress.ts";
 import { parseRemotePath, type RemotePath } from "../remote-path.ts";
 import { reportFailures } from "../report-failures.ts";
 import { SERVER_OPTIONS } from "../server-options.ts";
 import { inBucket, type Store, withStore } from "../store.ts";
-import { counted, printable } from "../text.ts";
-import { type TransferFailure, transferAll } from "../transfers.ts";
-import { bytesText, durationText } from "../units.ts";
+import { printable } from "../text.ts";
+import type { TransferFailure } from "../transfers.ts";
+import { watchTransfers } from "../watched-transfers.ts";
 
 const USAGE = "get BUCKET/KEY-or-PREFIX/ PATH";
 
@@ -33,10 +32,9 @@ export const command = defineCommand({
     const [from = "", to = ""] = expectArguments(USAGE, positionals, 2, 2);
     const source = parseRemotePath(from);
     return withStore(flags, io, async (store) => {
-      const { downloads, failures } = source.isFolder
-        ? await planFolder(store, source, resolve(io.cwd, to))
-        : await planOne(store, source, to, io);
-      return saveAll(store, downloads, failures, to, io);
+      const folder = resolve(io.cwd, to);
+      const plan = source.isFolder ? await planFolder(store, source, folder) : await planOne(store, source, to, io);
+      return saveAll(store, plan, to, io);
     });
   },
 });
@@ -94,42 +92,15 @@ async function planFolder({ s3 }: Store, { bucket, key: prefix }: RemotePath, fo
   return { downloads, failures };
 }
 
-async function saveAll(
-  store: Store,
-  downloads: readonly Download[],
-  before: readonly TransferFailure[],
-  to: string,
-  io: Io,
-): Promise<number> {
-  const startedAt = performance.now();
-  const progress = progressLine(io);
-  const total = downloads.reduce((sum, each) => sum + each.sizeBytes, 0);
-  let bytes = 0;
-  let done = 0;
-  const open = async ({ bucket, key, etag }: Download, from: number) =>
-    (await inBucket(bucket, () => store.s3.get(bucket, key, { from, ifMatch: etag }))).body;
-  let failures: readonly TransferFailure[];
-  try {
-    failures = await transferAll(
-      downloads,
-      (each) => each.key,
-      async (each) => {
-        await saveObject(each, open, (count) => {
-          bytes += count;
-          progress.update(
-            () =>
-              `${bar(bytes, total)}  ${bytesText(bytes)} of ${bytesText(total)}  ${done} of ${counted(downloads.length, "file")}`,
-          );
-        });
-        done += 1;
-      },
-    );
-  } finally {
-    progress.clear();
-  }
-  say(
+async function saveAll({ s3 }: Store, { downloads, failures: before }: Plan, to: string, io: Io): Promise<number> {
+  const open: OpenBytes = async ({ bucket, key, etag }, from) =>
+    (await inBucket(bucket, () => s3.get(bucket, key, { from, ifMatch: etag }))).body;
+  const { failures, amount, took } = await watchTransfers(
     io,
-    `Downloaded ${counted(done, "file")}, ${bytesText(bytes)}, to ${printable(to)} in ${durationText(performance.now() - startedAt)}`,
+    downloads,
+    (each) => each.key,
+    (each, onBytes) => saveObject(each, open, onBytes),
   );
+  say(io, `Downloaded ${amount}, to ${printable(to)} in ${took}`);
   return reportFailures(io, "download", [...before, ...failures]);
 }

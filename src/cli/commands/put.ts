@@ -1,16 +1,14 @@
 import { extname } from "node:path";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { type Io, say, tell } from "../io.ts";
-import { bar, progressLine } from "../progress.ts";
 import { parseRemotePath, type RemotePath } from "../remote-path.ts";
 import { reportFailures } from "../report-failures.ts";
 import { SERVER_OPTIONS } from "../server-options.ts";
 import { inBucket, type Store, withStore } from "../store.ts";
-import { counted, printable } from "../text.ts";
-import { transferAll } from "../transfers.ts";
-import { bytesText, durationText } from "../units.ts";
-import { uploadFile } from "../upload.ts";
+import { printable } from "../text.ts";
+import { type SendBytes, uploadFile } from "../upload.ts";
 import { planUploads, type UploadPlan } from "../upload-plan.ts";
+import { watchTransfers } from "../watched-transfers.ts";
 
 const USAGE = "put PATH… BUCKET/PREFIX/";
 
@@ -37,43 +35,22 @@ export const command = defineCommand({
   },
 });
 
-async function putAll({ s3 }: Store, target: RemotePath, { files }: UploadPlan, io: Io): Promise<number> {
-  const startedAt = performance.now();
-  const progress = progressLine(io);
-  const total = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  let bytes = 0;
-  let done = 0;
-  const show = (): void =>
-    progress.update(
-      () =>
-        `${bar(bytes, total)}  ${bytesText(bytes)} of ${bytesText(total)}  ${done} of ${counted(files.length, "file")}`,
-    );
-  const send = (key: string, body: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<string> =>
-    inBucket(target.bucket, () => s3.put(target.bucket, key, body, sizeBytes, contentType(key)));
-  let failures: Awaited<ReturnType<typeof transferAll>>;
-  try {
-    failures = await transferAll(
-      files,
-      (file) => file.path,
-      async (file) => {
-        await uploadFile(file, send, (count) => {
-          bytes += count;
-          show();
-        });
-        done += 1;
-      },
-    );
-  } finally {
-    progress.clear();
-  }
-  const where =
-    files.length === 1 && !target.isFolder
-      ? `${target.bucket}/${target.key}`
-      : `${target.bucket}/${target.isFolder ? target.key : ""}`;
-  say(
+async function putAll(
+  { s3 }: Store,
+  { bucket, key, isFolder }: RemotePath,
+  { files }: UploadPlan,
+  io: Io,
+): Promise<number> {
+  const send: SendBytes = (to, body, sizeBytes) =>
+    inBucket(bucket, () => s3.put(bucket, to, body, sizeBytes, contentType(to)));
+  const { failures, amount, took } = await watchTransfers(
     io,
-    `Uploaded ${counted(done, "file")}, ${bytesText(bytes)}, to ${printable(where)} in ${durationText(performance.now() - startedAt)}`,
+    files,
+    (file) => file.path,
+    (file, onBytes) => uploadFile(file, send, onBytes),
   );
+  const where = isFolder && key === "" ? bucket : `${bucket}/${key}`;
+  say(io, `Uploaded ${amount}, to ${printable(where)} in ${took}`);
   return reportFailures(io, "upload", failures);
 }
 
