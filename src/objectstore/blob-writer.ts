@@ -90,7 +90,7 @@ export class BlobWriter {
 }
 
 /** A buffer of its own, because a view would carry its whole pool to another thread. */
-export function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
+function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
   const whole = new Uint8Array(bytes);
   let at = 0;
   for (const piece of pieces) {

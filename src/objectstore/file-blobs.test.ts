@@ -21,6 +21,9 @@ import { BLOCK_BYTES, type StagedBlob } from "../core/object.ts";
 import type { BlobSource } from "./blob-reader.ts";
 import { FileBlobs, type FileBlobsOptions } from "./file-blobs.ts";
 
+// Programs of every Linux system.
+const [MOUNT, UNMOUNT, MKFIFO] = ["mount", "umount", "mkfifo"] as const;
+
 const isRoot = process.getuid?.() === 0;
 let dir: string;
 let opened: FileBlobs[];
@@ -179,7 +182,7 @@ describe("failures", () => {
   it.runIf(isRoot)("say DISK_FULL when a write finds no room, tell it, and leave nothing", async () => {
     const small = join(dir, "small");
     mkdirSync(small);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", small]);
+    execFileSync(MOUNT, ["-t", "tmpfs", "-o", "size=4m", "tmpfs", small]);
     try {
       let told = 0;
       const blobs = await open({ folder: join(small, "blobs"), keepFreeBytes: -(2 ** 40), onDiskFull: () => told++ });
@@ -192,7 +195,7 @@ describe("failures", () => {
       await blobs.close();
       opened.pop();
     } finally {
-      execFileSync("umount", [small]);
+      execFileSync(UNMOUNT, [small]);
     }
   });
 });
@@ -284,7 +287,7 @@ describe("adopt", () => {
     const blobs = await open();
     put("target", bytes(10));
     symlinkSync(join(dir, "target"), join(dir, "link"));
-    execFileSync("mkfifo", [join(dir, "fifo")]);
+    execFileSync(MKFIFO, [join(dir, "fifo")]);
     mkdirSync(join(dir, "folder"));
     for (const name of ["link", "fifo", "folder"]) {
       await expect(blobs.adopt(join(dir, name), "move"), name).rejects.toMatchObject({ code: "OUTPUT_INVALID" });

@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { SluiceError } from "../core/errors.ts";
 import { BLOCK_BYTES, type BlobRef, type StagedBlob } from "../core/object.ts";
@@ -19,7 +19,7 @@ export interface FileBlobsOptions {
   readonly folder: string;
   /** The group that may read blobs (decision 1), or null for nobody but the server. */
   readonly slotsGid: number | null;
-  /** Blobs up to this size go into their row, empty ones always. Default INLINE_BYTES; uploads beyond 256 KiB become files all the same. */
+  /** Blobs up to this size go into their row, empty ones always. Default 32 KiB; uploads beyond 256 KiB become files all the same. */
   readonly inlineBytes?: number;
   /** Bytes that uploads must leave free. Default null: 5 % of the file system, at least 1 GiB. */
   readonly keepFreeBytes?: number | null;
@@ -33,7 +33,7 @@ export interface FileBlobsOptions {
 }
 
 /** Measured in docs/decisions/0002-inline-objects.md. */
-export const INLINE_BYTES = 32 * 1024;
+const INLINE_BYTES = 32 * 1024;
 
 /** A blob store on a folder. */
 export class FileBlobs implements BlobStore {
@@ -56,6 +56,7 @@ export class FileBlobs implements BlobStore {
     });
     const durability = new Durability(folders, options.onSyncError ?? endProcess);
     await durability.guard(folders.sync(options.folder));
+    await durability.guard(folders.sync(dirname(options.folder)));
     const deps = { folder, space, durability, inlineBytes: options.inlineBytes ?? INLINE_BYTES };
     return new FileBlobs(deps, folders);
   }

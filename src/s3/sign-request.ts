@@ -3,7 +3,7 @@ import { signCanonical } from "./signature.ts";
 import { ALGORITHM, formatTimestamp } from "./signature-claim.ts";
 import { encodeUriComponent, encodeUriPath, type QueryPair } from "./uri-encoding.ts";
 
-export interface S3Credentials {
+interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretKey: string;
 }

@@ -20,10 +20,10 @@ export interface SignatureClaim {
 export const ALGORITHM = "AWS4-HMAC-SHA256";
 
 /** Where a request carries its signature. `query` is a presigned address. */
-export type SignatureForm = "header" | "query" | "none";
+type SignatureForm = "header" | "query" | "none";
 
 /** Tells the forms apart without reading them. */
-export function signatureForm(request: SignedRequest): SignatureForm {
+function signatureForm(request: SignedRequest): SignatureForm {
   if (request.headers.has("authorization")) return "header";
   return request.query.some(([name]) => name === "X-Amz-Signature" || name === "X-Amz-Algorithm") ? "query" : "none";
 }

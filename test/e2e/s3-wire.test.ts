@@ -7,6 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { signRequest } from "../../src/s3/sign-request.ts";
 import { ACCESS_KEY, exchange, type S3Process, SECRET_KEY, sha256, startS3 } from "../support/s3-process.ts";
 
+// Programs of every Linux system.
+const [MOUNT, UNMOUNT, CHMOD, DD] = ["mount", "umount", "chmod", "dd"] as const;
+
 let s3: S3Process;
 
 beforeAll(async () => {
@@ -338,7 +341,7 @@ describe("a server with little", () => {
     "answers a disk that fills up while it writes, keeps nothing of it and lives on",
     async () => {
       const data = mkdtempSync(join(tmpdir(), "sluice-full-"));
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", data]);
+      execFileSync(MOUNT, ["-t", "tmpfs", "-o", "size=24m", "tmpfs", data]);
       const small = await startS3({ data, keepFreeBytes: -(2 ** 40) });
       try {
         await small.call({ method: "PUT", path: "/bucket" });
@@ -353,7 +356,7 @@ describe("a server with little", () => {
         ).toBe(200);
       } finally {
         await small.stop();
-        execFileSync("umount", [data]);
+        execFileSync(UNMOUNT, [data]);
         rmSync(data, { recursive: true });
       }
     },
@@ -406,8 +409,8 @@ describe("a server that was killed", () => {
     await s3.call({ method: "PUT", path: "/bucket/damaged" }, { body });
     const newest = blobFiles().map((name) => join(s3.data, "blobs", name));
     for (const file of newest) {
-      execFileSync("chmod", ["600", file]);
-      execFileSync("dd", ["if=/dev/zero", `of=${file}`, "bs=1", "seek=1000", "count=16", "conv=notrunc"], {
+      execFileSync(CHMOD, ["600", file]);
+      execFileSync(DD, ["if=/dev/zero", `of=${file}`, "bs=1", "seek=1000", "count=16", "conv=notrunc"], {
         stdio: "ignore",
       });
     }

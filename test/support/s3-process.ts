@@ -16,7 +16,7 @@ const SERVER = fileURLToPath(new URL("./s3-server.ts", import.meta.url));
 export const ACCESS_KEY = "AKIDTEST";
 export const SECRET_KEY = "secret+with/odd=characters";
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly body: Buffer;
@@ -25,7 +25,7 @@ export interface Answer {
   readonly informed: boolean;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly body?: Uint8Array | string;
   /** Headers to send unsigned, or instead of the signed ones. */
   readonly extra?: Readonly<Record<string, string>>;
