@@ -184,6 +184,7 @@ describe("services and jobs", () => {
     expect(await ok("services")).toMatch(/^words +host +.* texts\/in +texts\/out/m);
     expect(await ok("services", "words")).toMatch(/^memory +64Mi$/m);
     expect(await ok("services", "words")).not.toMatch(/token/);
+    expect(await fails(1, "services", "rm", "other", "--data", server.data)).toContain("SERVICE_UNKNOWN");
     expect(await ok("services", "rm", "other")).toContain("its buckets stay");
   });
 
@@ -305,6 +306,7 @@ describe("where the server is", () => {
   it("is found by its data directory, but not when others could have written there", async () => {
     const env = { ...cleanEnv(), HOME: "/nonexistent" };
     expect(await runCli(["status", "--data", server.data], env)).toMatchObject({ code: 0 });
+    expect((await runCli(["services", "--data", server.data, "-o", "name"], env)).stdout).toBe("words\n");
     await chmod(join(server.data, "server.json"), 0o644);
     const open = await runCli(["status", "--data", server.data], env);
     await chmod(join(server.data, "server.json"), 0o600);

@@ -1,5 +1,6 @@
 import type { FdlService } from "../../fdl/parse-fdl.ts";
 import { toDefinition } from "../../fdl/service-definition.ts";
+import { applyServices } from "../apply-services.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { type Connection, clientOf, connect } from "../connect.ts";
 import { type Contexts, contextNamed, readContexts } from "../contexts.ts";
@@ -68,7 +69,7 @@ async function placesOf(services: readonly FdlService[], flags: ServerFlags, io:
 const elsewhere = (clusterId: string, { all }: Contexts): boolean => !HERE.includes(clusterId) && all.has(clusterId);
 
 async function applyTo({ name, client, services }: Place, dryRun: boolean) {
-  const answer = await client.applyServices(services.map(toDefinition), { dryRun });
+  const answer = await applyServices(client, services.map(toDefinition), dryRun);
   const where = name === null ? "" : ` on ${name}`;
   return {
     warnings: [...services.flatMap(({ warnings }) => warnings), ...answer.warnings],

@@ -1,42 +1,59 @@
 import type { Service } from "../../client/client.ts";
-import { SluiceError } from "../../core/errors.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
+import type { Command } from "../command.ts";
 import { type Connection, connect } from "../connect.ts";
 import { type Io, say } from "../io.ts";
 import { FORMAT_OPTION, type Format, parseFormat, printFacts, printListing } from "../listing.ts";
 import { SERVER_OPTIONS } from "../server-options.ts";
 import { localTime } from "../units.ts";
 
-/** `--data` means the objects here, so the server cannot be named by its data directory. */
-const { data: _data, ...OTHER_SERVER_OPTIONS } = SERVER_OPTIONS;
+const LIST_OPTIONS = { ...FORMAT_OPTION, ...SERVER_OPTIONS } as const;
 
-export const command = defineCommand({
+const shared = {
   name: "services",
   summary: "List, show or remove services",
   usage: ["services [NAME] [-o FORMAT]", "services rm NAME… [--data]"],
   description: ["Removing a service cancels its waiting jobs; its buckets stay unless you say --data."],
-  options: {
-    data: { type: "boolean", help: "With rm: remove the service's buckets and all objects in them too" },
-    ...FORMAT_OPTION,
-    ...OTHER_SERVER_OPTIONS,
-  },
   examples: ["sluice services", "sluice services thumbnails -o yaml", "sluice services rm thumbnails"],
+} as const;
+
+const listing = defineCommand({
+  ...shared,
+  options: LIST_OPTIONS,
   async run({ flags, positionals }, io) {
-    const { data = false, output, ...server } = flags;
-    const [first, ...rest] = positionals;
-    if (data && first !== "rm") {
-      throw new SluiceError(
-        "USAGE",
-        "Cannot use --data here: it goes with rm (choose the server with --endpoint or --context)",
-      );
-    }
-    const format = parseFormat(output);
-    const { client } = await connect(server, io);
-    if (first === "rm") return remove(client, expectArguments("services rm NAME… [--data]", rest, 1), data, io);
-    expectArguments("services [NAME]", positionals, 0, 1);
-    return first === undefined ? list(client, format, io) : show(client, first, format, io);
+    const [name] = expectArguments("services [NAME]", positionals, 0, 1);
+    const format = parseFormat(flags.output);
+    const { client } = await connect(flags, io);
+    return name === undefined ? list(client, format, io) : show(client, name, format, io);
   },
 });
+
+const { data: _folder, ...OTHER_SERVER_OPTIONS } = SERVER_OPTIONS;
+
+const removal = defineCommand({
+  ...shared,
+  options: {
+    data: { type: "boolean", help: "Remove the service's buckets and all objects in them too" },
+    ...OTHER_SERVER_OPTIONS,
+  },
+  async run({ flags: { data = false, ...server }, positionals: [, ...names] }, io) {
+    expectArguments("services rm NAME… [--data]", names, 1);
+    const { client } = await connect(server, io);
+    return remove(client, names, data, io);
+  },
+});
+
+const { help } = SERVER_OPTIONS.data;
+
+/** `--data` means the service's objects behind `rm`, and the server's directory everywhere else. */
+export const command: Command = {
+  ...listing,
+  options: {
+    ...LIST_OPTIONS,
+    data: { ...SERVER_OPTIONS.data, help: `${help}; behind rm, without DIR: remove the buckets with all objects too` },
+  },
+  execute: (argv, io) => (argv[0] === "rm" ? removal : listing).execute(argv, io),
+};
 
 type Client = Connection["client"];
 
@@ -94,6 +111,8 @@ function paths(entries: unknown): string {
 }
 
 async function remove(client: Client, names: readonly string[], data: boolean, io: Io): Promise<number> {
+  // Nothing goes before every name is known: `rm NAME --data DIR` must not empty buckets and then stumble over DIR.
+  for (const name of names) await client.getService(name);
   for (const name of names) {
     await client.removeService(name, { data });
     say(io, data ? `Removed the service ${name} with its buckets` : `Removed the service ${name}; its buckets stay`);
