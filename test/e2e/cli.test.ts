@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cleanEnv, newFolder, type RunningServer, runCli, SLUICE_BIN, startServer } from "../support/server.ts";
@@ -258,6 +259,25 @@ describe("services and jobs", () => {
     expect(await fails(1, "jobs", "cancel", id)).toContain("JOB_STATE");
   });
 
+  it("of a service are followed one beside the other", async () => {
+    const following = spawn(process.execPath, [SLUICE_BIN, "logs", "words", "-f"], { env: server.env });
+    let out = "";
+    let err = "";
+    following.stdout.on("data", (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    following.stderr.on("data", (chunk: Buffer) => {
+      err += chunk.toString();
+    });
+    await expect.poll(() => err, { timeout: 30_000 }).toContain("Following the jobs of words");
+    await file("follow.txt", "slow");
+    const id = (await ok("submit", "words", "follow.txt")).trim();
+    await expect.poll(() => out, { timeout: 30_000 }).toMatch(new RegExp(`^\\[${id.slice(-8)}\\] counting `));
+    await ok("jobs", "cancel", id);
+    following.kill();
+    await once(following, "exit");
+  });
+
   it("that replace the output of another are told once, with the cure", async () => {
     await file("same.txt", "a b");
     await ok("put", "same.txt", "texts/in/same.txt");
@@ -383,6 +403,31 @@ describe("the server itself", () => {
     expect(out).toMatch(
       /^Sluice is ready: API http:\/\/127\.0\.0\.1:\d+, S3 http:\S+, data and credentials in \S+ \(Ctrl-C stops it\)\n$/,
     );
+  });
+
+  it("ends at once on a second signal, though a job runs", async () => {
+    const own = await startServer({ args: ["--drain", "10m"] });
+    await own.cli(["apply", "words.yaml"], { cwd: folder });
+    const id = (await own.cli(["submit", "words"], { input: "slow" })).stdout.trim();
+    await expect
+      .poll(() => own.cli(["jobs", "show", id]), { timeout: 30_000 })
+      .toMatchObject({ stdout: expect.stringMatching(/RUNNING/) });
+    process.kill(own.pid, "SIGTERM");
+    await expect.poll(() => own.log(), { timeout: 10_000 }).toContain('"stopping"');
+    await sleep(1100);
+    process.kill(own.pid, "SIGTERM");
+    expect(await own.exited).toBe(143);
+    await rm(own.data, { recursive: true, force: true });
+  });
+
+  it("is judged by the doctor, who needs none", async () => {
+    const { code, stdout } = await runCli(["doctor", "--data", join(folder, "nowhere")], cleanEnv());
+    expect(stdout).toContain("A sandbox started, ran and ended here.");
+    expect(stdout).toMatch(/^ {2}memory +(enforced|weaker|missing)/m);
+    expect(code).toBe(0);
+    const asData = await runCli(["doctor", "-o", "json"], cleanEnv(), { cwd: folder });
+    expect(JSON.parse(asData.stdout)).toMatchObject({ sandbox: { works: true } });
+    expect((await readdir(folder)).includes("nowhere")).toBe(false);
   });
 
   it("does not start on wrong settings", async () => {
