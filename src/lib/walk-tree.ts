@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   type Dirent,
@@ -36,16 +37,18 @@ interface Level {
 const OPEN_LEVELS = 64;
 /** A folder up to this size holds some thousands of entries and is listed in one call, which is several times cheaper. */
 const LISTED_AT_ONCE_BYTES = 256 * 1024;
+/** Names a file without opening it; Node has no name for it. */
+const O_PATH = 0o10000000;
 const OPEN_FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Walks everything below `root` (not `root` itself), made for trees that a script left behind: names of any bytes, any depth and
- *  size, symbolic links (never followed), FIFOs and devices (never opened). A folder that cannot be opened is passed over after its
- *  `enter`, and has no `leave`. Entries that appear or vanish during the walk may be seen or not.
+ *  size, symbolic links (never followed), FIFOs and devices (never opened). A folder that its owner may not
+ *  read is made readable for him; one that cannot be opened is passed over after its `enter`, and has no `leave`. Entries that appear or vanish during the walk may be seen or not.
  *  @throws SluiceError INTERNAL when a folder was moved away while the walk stood in it; errors of the system for `root` itself */
 export function* walkTree(root: string | Buffer): Generator<Walked, void, void> {
   const levels: Level[] = [];
   const descend = (path: string | Buffer, name: Buffer): Level => {
-    const fd = openSync(path, OPEN_FOLDER);
+    const fd = openFolder(path);
     const { dev, ino, size: sizeBytes } = fstatSync(fd);
     const level = { fd, dev, ino, sizeBytes, folders: [], name };
     levels.push(level);
@@ -125,6 +128,23 @@ function* leave(levels: Level[], level: Level): Generator<Walked, void, void> {
   levels.pop();
   if (level.fd !== null) closeSync(level.fd);
   if (parent !== undefined) yield { phase: "leave", kind: "folder", path: within(openAgain(parent), level.name) };
+}
+
+/** A folder whose owner took his own rights away is opened up to him (0700), by a descriptor, so that no link can stand in its place.
+ *  Root never comes here. */
+function openFolder(path: string | Buffer): number {
+  try {
+    return openSync(path, OPEN_FOLDER);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EACCES")) throw error;
+  }
+  const handle = openSync(path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    chmodSync(`/proc/self/fd/${handle}`, 0o700);
+    return openSync(`/proc/self/fd/${handle}`, constants.O_RDONLY | constants.O_DIRECTORY);
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** The parent must be the very folder the walk came from: a folder moved while the walk stood in it has another one. */

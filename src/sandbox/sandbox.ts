@@ -23,7 +23,7 @@ export interface SandboxMount {
 }
 
 export interface SandboxSpec {
-  /** Unique among the living: names the cgroup. `[A-Za-z0-9._-]`, at most 200 characters. */
+  /** Unique among the living: names the sandbox in messages. `[A-Za-z0-9._-]`, at most 200 characters. */
   readonly id: string;
   readonly root: { readonly kind: "host" };
   /** The attempt's own folder on the store's file system; the driver gives it to the sandbox's uid, watches its size, and gives it back

@@ -62,6 +62,11 @@ describe("limits", () => {
     expect((await bench.run("echo well")).out).toBe("well\n");
   });
 
+  test("pids: ended sandboxes of a slot do not count against the next ones", async () => {
+    for (let n = 0; n < 60; n += 1)
+      expect(await bench.run("true", { limits: { pids: 4 } })).toMatchObject({ exitCode: 0 });
+  });
+
   test("disk: one large file ends at the limit", async () => {
     const result = await bench.run("head -c 20000000 /dev/zero >large", { limits: { diskBytes: MEBIBYTE } });
     expect(result).toMatchObject({ limit: "disk", signal: "SIGXFSZ" });

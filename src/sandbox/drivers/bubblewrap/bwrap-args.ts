@@ -36,6 +36,7 @@ export function bwrapArgs(job: BwrapJob): Buffer {
     "--unshare-cgroup-try",
     ...(job.network === "none" ? ["--unshare-net"] : []),
     "--new-session",
+    ...["--cap-drop", "ALL"],
     ...["--uid", String(job.insideUid), "--gid", String(job.insideGid), "--hostname", job.hostname],
     ...["--proc", "/proc", "--dev", "/dev"],
     ...job.root,

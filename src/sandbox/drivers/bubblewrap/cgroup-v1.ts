@@ -1,5 +1,6 @@
 import { mkdirSync, rmdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup, CgroupCounts, CgroupTree, Controller } from "./cgroup.ts";
@@ -22,6 +23,8 @@ export function openV1Tree(mounts: V1Mounts, name: string): CgroupTree {
   for (const [controller, place] of Object.entries(mounts)) {
     const root = `${place.parent}/${name}`;
     makeGroup(root);
+    // All jobs together weigh as much as a busy process a core: they stand beside the machine's single processes.
+    if (controller === "cpu") tryWrite(`${root}/cpu.shares`, String(SHARES_PER_CORE * availableParallelism()));
     roots.set(controller, root);
   }
   const open = new Set<string>();
@@ -55,6 +58,8 @@ async function reclaim(places: ControllerMount[], name: string, open: ReadonlySe
   return [...said.values()];
 }
 
+/** `cpu.shares` of one core, the kernel's default for a group. */
+const SHARES_PER_CORE = 1024;
 /** Period of the hard CPU quota, the kernel's default. */
 const CPU_PERIOD_US = 100_000;
 
@@ -66,6 +71,7 @@ class V1Group implements Cgroup {
   readonly #usage: CounterFile;
   readonly #peak: CounterFile;
   readonly #oom: CounterFile;
+  readonly #pids: CounterFile;
   readonly #pidsEvents: CounterFile | null;
   readonly #closed: () => void;
   #base = { cpuNs: 0, memory: 0, oom: 0, forks: 0 };
@@ -80,6 +86,7 @@ class V1Group implements Cgroup {
     this.#usage = new CounterFile(`${memory}/memory.usage_in_bytes`);
     this.#peak = new CounterFile(`${memory}/memory.max_usage_in_bytes`, "r+");
     this.#oom = new CounterFile(`${memory}/memory.oom_control`);
+    this.#pids = new CounterFile(`${this.#folder("pids")}/pids.current`);
     this.#pidsEvents = CounterFile.tryOpen(`${this.#folder("pids")}/pids.events`);
   }
 
@@ -91,7 +98,7 @@ class V1Group implements Cgroup {
     this.#limitMemory(limits.memoryBytes);
     this.#set("pids", "pids.max", String(limits.pids + extraPids));
     if (!this.#folders.has("cpu")) return;
-    this.#set("cpu", "cpu.shares", String(Math.max(2, Math.round((limits.cpuMilli * 1024) / 1000))));
+    this.#set("cpu", "cpu.shares", String(Math.max(2, Math.round((limits.cpuMilli * SHARES_PER_CORE) / 1000))));
     const quotaUs = limits.cpuHard ? Math.max(1000, (limits.cpuMilli * CPU_PERIOD_US) / 1000) : -1;
     this.#set("cpu", "cpu.cfs_quota_us", String(Math.round(quotaUs)));
   }
@@ -115,6 +122,10 @@ class V1Group implements Cgroup {
     };
   }
 
+  charged(): number {
+    return this.#pids.number();
+  }
+
   processes(): number[] {
     return processesOf(this.#folder("pids"));
   }
@@ -131,7 +142,7 @@ class V1Group implements Cgroup {
   }
 
   remove(): void {
-    for (const file of [this.#cpu, this.#usage, this.#peak, this.#oom, this.#pidsEvents]) file?.close();
+    for (const file of [this.#cpu, this.#usage, this.#peak, this.#oom, this.#pids, this.#pidsEvents]) file?.close();
     for (const folder of new Set(this.#folders.values())) rmdirSync(folder);
     this.#closed();
   }

@@ -30,6 +30,7 @@ function slot(path: string, files: Record<string, string> = {}): string {
     "cpu.stat": "usage_usec 0\nuser_usec 0\n",
     "memory.current": "1000\n",
     "memory.events": "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n",
+    "pids.current": "2\n",
     "pids.events": "max 0\n",
     ...files,
   });

@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup, CgroupCounts, CgroupTree, Controller } from "./cgroup.ts";
@@ -20,6 +21,8 @@ export function openV2Tree(mount: string, base: string, name: string): CgroupTre
   const root = `${base}/${name}`;
   makeGroup(root);
   passControllers(root, null);
+  // All jobs together weigh as much as a busy group a core.
+  tryWrite(`${root}/cpu.weight`, weightOf(1000 * availableParallelism()));
   const given = new Set(readWords(`${root}/cgroup.subtree_control`));
   const open = new Set<string>();
   return {
@@ -99,6 +102,7 @@ class V2Group implements Cgroup {
   readonly #current: CounterFile;
   readonly #peak: CounterFile | null;
   readonly #memoryEvents: CounterFile;
+  readonly #pids: CounterFile;
   readonly #pidsEvents: CounterFile;
   readonly #closed: () => void;
   #base = { cpuUs: 0, memory: 0, oom: 0, forks: 0 };
@@ -114,6 +118,7 @@ class V2Group implements Cgroup {
     // Readable since Linux 5.19; restarts per descriptor since 6.12.
     this.#peak = CounterFile.tryOpen(`${folder}/memory.peak`, "r+") ?? null;
     this.#memoryEvents = new CounterFile(`${folder}/memory.events`);
+    this.#pids = new CounterFile(`${folder}/pids.current`);
     this.#pidsEvents = new CounterFile(`${folder}/pids.events`);
     this.#set("memory.swap.max", "0", true);
     this.#set("memory.oom.group", "1", true);
@@ -127,7 +132,7 @@ class V2Group implements Cgroup {
     this.#set("memory.max", String(limits.memoryBytes));
     this.#set("pids.max", String(limits.pids + extraPids));
     if (!this.#hasCpu) return;
-    this.#set("cpu.weight", String(Math.min(10_000, Math.max(1, Math.round(limits.cpuMilli / 10)))));
+    this.#set("cpu.weight", weightOf(limits.cpuMilli));
     const quotaUs = Math.max(1000, Math.round(limits.cpuMilli * 100));
     this.#set("cpu.max", limits.cpuHard ? `${quotaUs} 100000` : "max 100000");
   }
@@ -151,6 +156,10 @@ class V2Group implements Cgroup {
     };
   }
 
+  charged(): number {
+    return this.#pids.number();
+  }
+
   processes(): number[] {
     return processesOf(this.#folder);
   }
@@ -167,7 +176,8 @@ class V2Group implements Cgroup {
   }
 
   remove(): void {
-    for (const file of [this.#cpu, this.#current, this.#peak, this.#memoryEvents, this.#pidsEvents]) file?.close();
+    for (const file of [this.#cpu, this.#current, this.#peak, this.#memoryEvents, this.#pids, this.#pidsEvents])
+      file?.close();
     rmdirSync(this.#folder);
     this.#closed();
   }
@@ -182,6 +192,11 @@ class V2Group implements Cgroup {
     }
     this.#written.set(file, text);
   }
+}
+
+/** `cpu.weight`: 100, the kernel's default, for a core. */
+function weightOf(cpuMilli: number): string {
+  return String(Math.min(10_000, Math.max(1, Math.round(cpuMilli / 10))));
 }
 
 function makeGroup(folder: string): void {

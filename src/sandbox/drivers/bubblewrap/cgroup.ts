@@ -20,6 +20,8 @@ export interface Cgroup {
   limit(limits: SandboxLimits, extraPids: number): void;
   begin(): void;
   counts(): CgroupCounts;
+  /** Processes that count against the limit: the living ones, and ended ones that their parent has not taken note of. */
+  charged(): number;
   /** Ids of the living processes. */
   processes(): number[];
   /** Sends SIGKILL to every process of the group, once, and stops further forks where the kernel can. */

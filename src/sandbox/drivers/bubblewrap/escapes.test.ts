@@ -123,7 +123,7 @@ describe.runIf(process.geteuid?.() === 0)("escapes", () => {
     const workFolder = bench.workFolder();
     const script = `cat ${workFolder}/result || cat /proc/*/root/work/result`;
     const other = bench.run(
-      `printf ${TREASURE} >result; sleep 1`,
+      `printf ${TREASURE} >new; mv new result; sleep 1`,
       {
         whileRunning: async () => {
           while (!existsSync(`${workFolder}/result`)) await sleep(5);

@@ -2,7 +2,7 @@ import { SluiceError } from "../../../core/errors.ts";
 import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
 import { runFileText } from "./launcher-script.ts";
-import { processesOfUids } from "./proc-table.ts";
+import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
 import { OWN_PROCESSES, type Slot } from "./slot.ts";
 import { type FolderSize, giveFolder, takeFolderBack } from "./work-folder.ts";
@@ -112,10 +112,10 @@ export class BubblewrapInstance implements Instance {
     return size;
   }
 
-  /** What else counts under RLIMIT_NPROC: the driver's own processes, and the whole account's where the slot has no id of its own. */
+  /** What else counts under RLIMIT_NPROC, which holds for a whole account: everything it runs now, ended processes that nobody has
+   *  taken note of included. */
   #otherProcesses(): number {
-    const account = this.#slot.user === null ? processesOfUids(process.geteuid?.() ?? 0, 1).length : 0;
-    return OWN_PROCESSES + account;
+    return OWN_PROCESSES + countOfUid(this.#slot.user?.uid ?? process.geteuid?.() ?? 0);
   }
 
   #makeRun(exec: ExecOptions): Run {

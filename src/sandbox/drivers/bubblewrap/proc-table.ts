@@ -40,6 +40,11 @@ export function processesOfUids(first: number, count: number): number[] {
   });
 }
 
+/** Entries of one user in the process table, zombies included. */
+export function countOfUid(uid: number): number {
+  return processIds().filter((pid) => uidOf(pid) === uid).length;
+}
+
 export function isAlive(pid: number): boolean {
   return rowOf(pid) !== null;
 }

@@ -38,6 +38,17 @@ const ENDING_WITHIN_MS = 15;
 /** Longest wait for killed processes to go. Only uninterruptible sleep in the kernel takes longer. */
 const GONE_WITHIN_MS = 10_000;
 
+/** Bubblewrap's first process ends after its parent, so the machine's process 1 takes note of its end; until then it counts against
+ *  the slot's processes, and some take seconds. In steps, so that the limit is seldom rewritten. */
+function unreaped(cgroup: Cgroup): number {
+  const ended = Math.max(0, cgroup.charged() - IDLE_PROCESSES);
+  return Math.ceil(ended / UNREAPED_STEP) * UNREAPED_STEP;
+}
+
+const UNREAPED_STEP = 16;
+/** Launcher and watchdog. */
+const IDLE_PROCESSES = 2;
+
 /** A place where one sandbox at a time runs: a host user id, a control group, a folder with its pipes, a warm launcher. */
 export class Slot {
   readonly index: number;
@@ -89,7 +100,7 @@ export class Slot {
   start(args: Buffer, run: string, limits: SandboxLimits): Promise<LaunchEnd> {
     const launcher = this.#launcher;
     if (launcher === null) throw new SluiceError("INTERNAL", "Cannot start a sandbox: the slot is not ready");
-    this.cgroup?.limit(limits, OWN_PROCESSES);
+    this.cgroup?.limit(limits, OWN_PROCESSES + unreaped(this.cgroup));
     this.#write(this.#args, args);
     ftruncateSync(this.#status, 0);
     if (run !== this.#run) writeFileSync(`${this.#folder}/run`, run);
