@@ -41,7 +41,7 @@ const CASES: readonly Case[] = [
   {
     name: "forks",
     script: "i=0; while [ $i -lt 10000 ]; do sleep 300 & i=$((i+1)); done; exit 9",
-    more: { timeout: "60s" },
+    more: { timeout: "60s", memory: "2Gi" },
     reason: "pids",
   },
   {
@@ -84,7 +84,7 @@ const CASES: readonly Case[] = [
       'python3 -c "import socket; s=socket.socket(socket.AF_UNIX); s.bind(\\"sock\\")" || :; echo s > suid.txt; chmod 6755 suid.txt; mkdir -p a/b; echo deep > a/b/c.txt; chmod 000 a/b/c.txt; chmod 000 a',
     reason: null,
     outputs: ["a/b/c.txt", "fine.txt", "suid.txt"],
-    says: /passwd/,
+    says: /3 symbolic links/,
   },
   { name: "bad-name", script: "cd $TMP_OUTPUT_DIR; echo x > $(printf 'a\\377b')", reason: "output_name" },
   {
@@ -133,7 +133,7 @@ afterAll(() => server?.stop());
 describe("a script that", () => {
   it.each(CASES)("$name", async ({ name, reason, outputs, says, exit, signal }) => {
     const job = jobs.get(name);
-    expect(job).toMatchObject(reason === null ? { state: "SUCCEEDED" } : { state: "FAILED", reason });
+    expect(job, job?.message).toMatchObject(reason === null ? { state: "SUCCEEDED" } : { state: "FAILED", reason });
     if (exit !== undefined) expect(job?.exit_code).toBe(exit);
     if (signal !== undefined) expect(job?.signal).toBe(signal);
     const listed = await s3Of(server).send(new ListObjectsV2Command({ Bucket: name, Prefix: "out/" }));
@@ -149,7 +149,7 @@ describe("a script that", () => {
   it("keeps head and tail of a log of 100 MB", async () => {
     const log = await server.cli(["logs", jobs.get("logs-100mb")?.id ?? ""]);
     expect(log.code).toBe(0);
-    expect(log.stdout.length).toBeGreaterThan(60_000_000);
+    expect(log.stdout.length).toBeGreaterThan(50_000_000);
     expect(log.stdout.length).toBeLessThan(70_000_000);
   });
 
