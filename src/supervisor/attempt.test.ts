@@ -115,8 +115,20 @@ describe("a script that does well", () => {
     await b.run(sandbox, makeOrder({ outputs: [entry("o", { suffixes: [".jpg"] })] }));
     expect(b.finished[0]?.outputs).toHaveLength(1);
     expect(b.logText()).toMatch(
-      /^sluice: 2 files in TMP_OUTPUT_DIR not kept, as no output's prefix and suffix filters match them \(the first is "[bc].tmp"\)\n$/,
+      /^sluice: 2 files in TMP_OUTPUT_DIR not kept, as no output's prefix and suffix filters match them \("[bc].tmp", "[bc].tmp"\)\n$/,
     );
+  });
+
+  it("may remove its output folder, and then has none", async () => {
+    const b = bench();
+    await b.run(
+      new FakeSandbox((run) => {
+        rmSync(run.path("/sluice/out"), { recursive: true });
+        return undefined;
+      }),
+    );
+    expect(b.finished).toMatchObject([{ result: { outcome: "ok" }, outputs: [] }]);
+    expect(b.logText()).toBe("sluice: the script removed TMP_OUTPUT_DIR: there are no outputs\n");
   });
 
   it("shares one blob between two entries", async () => {
@@ -209,7 +221,14 @@ describe("a script that fails", () => {
       "output_name",
     ],
     ["a key that is too long", writes({ [`${"d".repeat(250)}/`.repeat(4) + "x".repeat(100)]: "" }), "output_name"],
-    ["no output folder", (run) => rmSync(run.path("/sluice/out"), { recursive: true }) as undefined, "output_invalid"],
+    [
+      "a link for its output folder",
+      (run) => {
+        rmSync(run.path("/sluice/out"), { recursive: true });
+        symlinkSync("/etc", run.path("/sluice/out"));
+      },
+      "output_invalid",
+    ],
   ])("with %s", async (_, script, outcome) => {
     const b = bench();
     const result = await b.run(new FakeSandbox(script));

@@ -37,21 +37,27 @@ export async function collectOutputs(
   return { outputs: staged.rest, objects: staged.objects, bytes: staged.bytes };
 }
 
-function sayLeftOut(listing: OutputListing, say: (sentence: string) => void): void {
-  for (const [kind, { count, first }] of listing.leftOut) {
-    say(`left out of the outputs, as only regular files are kept: ${counted(count, kind)} (${example(first, count)})`);
+function sayLeftOut({ leftOut, isGone }: OutputListing, say: (sentence: string) => void): void {
+  if (isGone) say("the script removed TMP_OUTPUT_DIR: there are no outputs");
+  for (const [kind, { count, examples }] of leftOut) {
+    const named = examplesOf(examples, count);
+    say(`left out of the outputs, as only regular files are kept: ${counted(count, kind)} (${named})`);
   }
 }
 
 function sayUnwanted({ unwanted }: OutputPlan, hasEntries: boolean, say: (sentence: string) => void): void {
-  const [first] = unwanted;
-  if (first === undefined) return;
+  if (unwanted.length === 0) return;
   const why = hasEntries ? "no output's prefix and suffix filters match them" : "the service has no output";
-  say(
-    `${counted(unwanted.length, "file")} in TMP_OUTPUT_DIR not kept, as ${why} (${example(first.name, unwanted.length)})`,
+  const named = examplesOf(
+    unwanted.slice(0, 3).map(({ name }) => name),
+    unwanted.length,
   );
+  say(`${counted(unwanted.length, "file")} in TMP_OUTPUT_DIR not kept, as ${why} (${named})`);
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
-const example = (name: string, count: number): string =>
-  `${count > 1 ? "the first is " : ""}${JSON.stringify(name.slice(0, 100))}`;
+
+function examplesOf(names: readonly string[], count: number): string {
+  const quoted = names.map((name) => JSON.stringify(name.slice(0, 100))).join(", ");
+  return count > names.length ? `${quoted}, …` : quoted;
+}

@@ -87,7 +87,6 @@ describe("listOutputs", () => {
   it.each([
     ["a link", () => symlinkSync("/etc", folder)],
     ["a file", () => writeFileSync(folder, "")],
-    ["nothing", () => {}],
   ])("refuses %s in place of the folder", async (_, replace) => {
     rmSync(folder, { recursive: true });
     replace();
@@ -96,6 +95,17 @@ describe("listOutputs", () => {
     }
     rmSync(folder, { force: true });
     expect(statSync("/etc").mode & 0o777).toBe(0o755);
+  });
+
+  it("takes a folder that the script removed for an empty one", async () => {
+    rmSync(folder, { recursive: true });
+    expect(await listOutputs(folder, true)).toMatchObject({ files: [], isGone: true });
+  });
+
+  it("names the first three of what it leaves out", async () => {
+    for (let n = 0; n < 5; n += 1) symlinkSync("x", join(folder, `link-${n}`));
+    const links = (await listOutputs(folder, false)).leftOut.get("symbolic link");
+    expect(links).toMatchObject({ count: 5, examples: { length: 3 } });
   });
 
   it("closes every folder to others when told so", async () => {

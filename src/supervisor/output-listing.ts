@@ -9,6 +9,7 @@ import { walkInSlices } from "../lib/walk-tree.ts";
 export const MAX_OUTPUTS = 100_000;
 /** Folders and what is no output count too, so that a walk ends. */
 const MAX_ENTRIES = 4 * MAX_OUTPUTS;
+const MAX_EXAMPLES = 3;
 const OWNER_FOLDER = 0o700;
 
 export interface OutputFile {
@@ -20,22 +21,30 @@ export interface OutputFile {
   readonly isLinked: boolean;
 }
 
+/** How many there are, and the names of the first few. */
+export interface Named {
+  readonly count: number;
+  readonly examples: readonly string[];
+}
+
 export interface OutputListing {
   readonly files: readonly OutputFile[];
-  /** What is left out as it is no regular file: kind → how many, and the name of the first. */
-  readonly leftOut: ReadonlyMap<string, { count: number; first: string }>;
+  /** What is left out as it is no regular file, by kind. */
+  readonly leftOut: ReadonlyMap<string, Named>;
+  /** The script removed the folder. */
+  readonly isGone: boolean;
 }
 
 /** What a script left in its output folder, which is hostile until looked at: nothing is followed or opened. All its processes must be gone and
  *  the folder the server's. With `lockFolders` every folder, the one around it too, is closed to others first, for scripts that may have handed one to a stranger.
- *  @throws SluiceError OUTPUT_INVALID with `details.reason` `output_name` (a path too long for any key) or `output_invalid` (too many files, no folder) */
+ *  @throws SluiceError OUTPUT_INVALID with `details.reason` `output_name` (a path too long for any key) or `output_invalid` (too many files, no folder but something else) */
 export async function listOutputs(folder: string, lockFolders: boolean): Promise<OutputListing> {
   const files: OutputFile[] = [];
-  const leftOut = new Map<string, { count: number; first: string }>();
+  const leftOut = new Map<string, Named>();
   const parents: Buffer[] = [];
   let entries = 0;
   if (lockFolders) chmodSync(dirname(folder), OWNER_FOLDER);
-  checkFolder(folder);
+  if (isGone(folder)) return { files, leftOut, isGone: true };
   if (lockFolders) chmodSync(folder, OWNER_FOLDER);
   await walkInSlices(folder, ({ phase, kind, path }) => {
     if (phase === "leave") {
@@ -54,25 +63,26 @@ export async function listOutputs(folder: string, lockFolders: boolean): Promise
       files.push({ name: name.toString(), isUtf8: isUtf8(name), sizeBytes: size, isLinked: nlink > 1 });
     } else {
       const what = kind === "link" ? "symbolic link" : kindOfOther(path);
-      const seen = leftOut.get(what) ?? { count: 0, first: name.toString() };
-      leftOut.set(what, { ...seen, count: seen.count + 1 });
+      leftOut.set(what, withName(leftOut.get(what), name.toString()));
     }
     return true;
   });
   if (files.length > MAX_OUTPUTS) throw tooMany();
-  return { files, leftOut };
+  return { files, leftOut, isGone: false };
 }
 
-/** The script may have removed its output folder, or put a link in its place. */
-function checkFolder(folder: string): void {
-  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
-  throw new SluiceError(
-    "OUTPUT_INVALID",
-    "removed TMP_OUTPUT_DIR or put something else in its place: write outputs into it",
-    {
-      details: { reason: "output_invalid" },
-    },
-  );
+/** @throws SluiceError OUTPUT_INVALID when the script put something else in the folder's place */
+function isGone(folder: string): boolean {
+  const stats = lstatSync(folder, { throwIfNoEntry: false });
+  if (stats === undefined || stats.isDirectory()) return stats === undefined;
+  throw new SluiceError("OUTPUT_INVALID", "put something else in the place of TMP_OUTPUT_DIR: write outputs into it", {
+    details: { reason: "output_invalid" },
+  });
+}
+
+function withName(named: Named | undefined, name: string): Named {
+  const { count, examples } = named ?? { count: 0, examples: [] };
+  return { count: count + 1, examples: count < MAX_EXAMPLES ? [...examples, name] : examples };
 }
 
 const SLASH = Buffer.from("/");
