@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { newBlobId, newJobId, newToken } from "./ids.ts";
 
-const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
+const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 
 it.each([
   ["thumbs", "thumbs"],

@@ -1,9 +1,10 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID, randomUUIDv7 } from "node:crypto";
 
 /** Job ids are `<service>-<uuid>`; a service name of 25 characters or more is cut to its first 16, as OSCAR does,
- *  so that the id stays a valid Kubernetes name. */
+ *  so that the id stays a valid Kubernetes name. The uuid is version 7: ids of one service sort by time, so that an index on them grows
+ *  at one end. */
 export function newJobId(service: string): string {
-  return `${service.length >= 25 ? service.slice(0, 16) : service}-${randomUUID()}`;
+  return `${service.length >= 25 ? service.slice(0, 16) : service}-${randomUUIDv7()}`;
 }
 
 export const newEventId = (): string => randomUUID();

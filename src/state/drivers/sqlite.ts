@@ -1,17 +1,18 @@
 import type { State } from "../state.ts";
-import type { CallName } from "./sqlite/calls.ts";
+import type { CallName, Calls } from "./sqlite/calls.ts";
 import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
 import { finishCall } from "./sqlite/finish-call.ts";
 import { GarbageHold } from "./sqlite/garbage-hold.ts";
-import { ownBlob, ownOutputs } from "./sqlite/staged-bytes.ts";
+import { queuedJob } from "./sqlite/queued-job.ts";
+import { ownBlob, ownBody, ownOutputs } from "./sqlite/staged-bytes.ts";
 
 /** State in one SQLite file, in a worker thread of its own. Writers that wait at the same time share one fsync.
  *  @throws SluiceError DATA_DIR_NEWER when a newer program wrote the file, DATA_DIR_INVALID when it is no database of ours */
 export async function openSqliteState(options: SqliteOptions): Promise<State> {
   const channel = await openChannel(options);
   const hold = new GarbageHold();
-  const remote = <Name extends CallName>(name: Name): State[Name] =>
-    ((...args: readonly unknown[]) => channel.call(name, args)) as State[Name];
+  const remote = <Name extends CallName>(name: Name): Calls[Name] =>
+    ((...args: readonly unknown[]) => channel.call(name, args)) as Calls[Name];
   const stageOutputs: State["stageOutputs"] = (lease, outputs) => remote("stageOutputs")(lease, ownOutputs(outputs));
   return {
     applyServices: remote("applyServices"),
@@ -30,7 +31,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     garbageBlobs: (limit) => hold.unlessHeld(() => remote("garbageBlobs")(limit)),
     forgetBlobs: remote("forgetBlobs"),
     unknownBlobs: remote("unknownBlobs"),
-    enqueue: (job) => remote("enqueue")(job.body === null ? job : { ...job, body: ownBlob(job.body) }),
+    enqueue: async ({ by: _, ...job }) => queuedJob(job, await remote("enqueue")(ownBody(job))),
     queues: remote("queues"),
     leaseJobs: remote("leaseJobs"),
     startAttempt: remote("startAttempt"),

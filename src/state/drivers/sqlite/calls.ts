@@ -1,8 +1,12 @@
 import type { ErrorCode } from "../../../core/errors.ts";
 import type { CommitNotice, State, StateStats } from "../../state.ts";
+import type { BornJob, JobOrder } from "./queued-job.ts";
 
-/** The methods of State that are one transaction or one read of the worker. */
-export type CallName = Exclude<keyof State, "subscribe" | "backup" | "holdBlobs" | "stats" | "close">;
+/** The methods of State that are one transaction or one read of the worker, as the worker answers them. */
+export interface Calls extends Omit<State, "subscribe" | "backup" | "holdBlobs" | "stats" | "close" | "enqueue"> {
+  enqueue(job: JobOrder): Promise<BornJob>;
+}
+export type CallName = keyof Calls;
 
 /** One call on its way to the worker. */
 export type Call = readonly [id: number, name: CallName, args: readonly unknown[]];

@@ -1,8 +1,7 @@
-import type { State } from "../../state.ts";
 import { continueFanOut } from "./background.ts";
 import { forgetBlobs, garbageBlobs, unknownBlobs } from "./blobs.ts";
 import { bucket, buckets, createBucket, deleteBucket } from "./buckets.ts";
-import type { CallName } from "./calls.ts";
+import type { CallName, Calls } from "./calls.ts";
 import { changeBounds, changes, expireChanges } from "./changes.ts";
 import { finishAttempt } from "./finish-attempt.ts";
 import { jobs } from "./job-listing.ts";
@@ -21,8 +20,8 @@ import { tokenPrincipal } from "./tokens.ts";
 
 type Handler<Name extends CallName> = (
   store: Store,
-  ...args: Parameters<State[Name]>
-) => Awaited<ReturnType<State[Name]>>;
+  ...args: Parameters<Calls[Name]>
+) => Awaited<ReturnType<Calls[Name]>>;
 type Handlers<Names extends CallName> = { readonly [Name in Names]: Handler<Name> };
 
 /** Calls that change nothing: they run outside transactions. */
@@ -70,7 +69,7 @@ const OTHER_WRITES = {
   continueFanOut,
 } satisfies Partial<Handlers<CallName>>;
 
-/** Every call has exactly one handler: a method of State that is missing here does not compile. */
+/** Every call has exactly one handler: a method of Calls that is missing here does not compile. */
 const HANDLERS: Handlers<CallName> = { ...READS, ...GROWING, ...OTHER_WRITES };
 
 export const isRead = (name: CallName): boolean => Object.hasOwn(READS, name);

@@ -1,11 +1,11 @@
 import type { SQLInputValue } from "node:sqlite";
-import { type FileEvent, MAX_HOPS } from "../../../core/file-event.ts";
+import type { FileEvent } from "../../../core/file-event.ts";
 import { newJobId } from "../../../core/ids.ts";
-import type { Job } from "../../../core/job.ts";
 import { pinBlob } from "./blobs.ts";
 import { noteJob } from "./job-changes.ts";
-import { BLOCKED, FAILED, type JobRow, QUEUED, READY, toJob } from "./job-rows.ts";
+import { BLOCKED, FAILED, type JobRow, QUEUED, READY } from "./job-rows.ts";
 import { endJob } from "./job-transitions.ts";
+import { type BornJob, isLoop, LOOP_MESSAGE } from "./queued-job.ts";
 import type { CachedService } from "./service-cache.ts";
 import type { Store } from "./store.ts";
 
@@ -41,26 +41,23 @@ const INSERT_PLAIN = insertSql([...COLUMNS, ...MORE_COLUMNS]);
 const INSERT = insertSql([...COLUMNS, ...MORE_COLUMNS, ...OPTIONAL_COLUMNS, ...OBJECT_COLUMNS]);
 const OPEN_BEFORE = "SELECT 1 FROM jobs WHERE open = 1 AND input_bucket = ? AND input_key = ? AND service = ? LIMIT 1";
 
-const LOOP = {
-  state: FAILED,
-  reason: "loop",
-  message: `the event came through more than ${MAX_HOPS} jobs in a row (break the loop of services, or filter their inputs)`,
-} as const;
+const LOOP = { state: FAILED, reason: "loop", message: LOOP_MESSAGE } as const;
 
 /** Adds a job at the end of its service's queue: behind an open job of the same input key when there is one, and FAILED at once when
  *  its event has gone through too many jobs. */
-export function insertJob(store: Store, job: NewJobRow): Job {
+export function insertJob(store: Store, job: NewJobRow): BornJob {
   const row = rowOf(store, job);
   insert(store, row, job.event.payload);
   if (row.input_blob !== null) pinBlob(store, row.input_blob);
   store.tally.moveJob(row.service, row.owner, null, QUEUED);
   noteJob(store, row, "job.queued", row.created_at);
-  if (row.hops > MAX_HOPS) return toJob(endJob(store, row, LOOP, row.created_at));
-  if (row.wait === READY) store.tally.wake(row.service);
-  return toJob(row);
+  if (isLoop(job.event)) endJob(store, row, LOOP, row.created_at);
+  else if (row.wait === READY) store.tally.wake(row.service);
+  return { id: row.id, revisionId: row.revision, owner: row.owner, createdAt: row.created_at };
 }
 
-function rowOf(store: Store, { service, event, input, ...job }: NewJobRow): JobRow {
+function rowOf(store: Store, job: NewJobRow): JobRow {
+  const { service, event, input } = job;
   return {
     seq: store.tally.next("job"),
     id: newJobId(service.name),

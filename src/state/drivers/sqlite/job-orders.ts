@@ -1,7 +1,6 @@
 import { SluiceError } from "../../../core/errors.ts";
 import { isTerminal, type Job, type Lease } from "../../../core/job.ts";
 import type { Principal } from "../../../core/principal.ts";
-import type { NewJob } from "../../state.ts";
 import { addBlob } from "./blobs.ts";
 import { findBucket } from "./bucket-rows.ts";
 import { insertJob, type NewJobRow } from "./insert-job.ts";
@@ -18,6 +17,7 @@ import {
   toJob,
 } from "./job-rows.ts";
 import { endJob, findJob } from "./job-transitions.ts";
+import type { BornJob, JobOrder } from "./queued-job.ts";
 import type { CachedService } from "./service-cache.ts";
 import type { Store } from "./store.ts";
 
@@ -27,7 +27,7 @@ const PAYLOAD = "SELECT payload FROM jobs WHERE seq = ?";
 const BLOB = "SELECT 1 FROM blobs WHERE id = ?";
 const BLOB_OF_VERSION = "SELECT blob FROM objects WHERE version_seq = ? AND bucket = ? AND key = ?";
 
-export function enqueue(store: Store, job: NewJob): Job {
+export function enqueue(store: Store, job: JobOrder): BornJob {
   const service = mustFindService(store, job.service);
   return insertJob(store, {
     service,
@@ -41,7 +41,7 @@ export function enqueue(store: Store, job: NewJob): Job {
 }
 
 /** The body of the call, or the object that its event names. A body has no name of its own: it gets OSCAR's. */
-function inputOf(store: Store, { body, event }: NewJob): NewJobRow["input"] {
+function inputOf(store: Store, { body, event }: JobOrder): NewJobRow["input"] {
   if (body !== null) {
     return { blob: addBlob(store, body, 0), name: `event-file-${event.id}`, sizeBytes: body.sizeBytes };
   }
@@ -92,7 +92,7 @@ export function retryJob(store: Store, _by: Principal, jobId: string, now: numbe
   }
   const service = mustFindService(store, row.service);
   const payload = store.db.get<{ payload: string }>(PAYLOAD, row.seq)?.payload ?? "";
-  return insertJob(store, {
+  const { id } = insertJob(store, {
     service,
     event: toEvent({ ...row, payload }),
     input: retriedInput(store, row),
@@ -101,6 +101,7 @@ export function retryJob(store: Store, _by: Principal, jobId: string, now: numbe
     retryOf: row.id,
     createdAt: now,
   });
+  return toJob(mustFindJob(store, id));
 }
 
 /** The blob that the job had; it is there as long as the object's version is, or another job pins it. */
