@@ -417,7 +417,7 @@ describe("the server itself", () => {
     await sleep(1100);
     process.kill(own.pid, "SIGTERM");
     expect(await own.exited).toBe(143);
-    await rm(own.data, { recursive: true, force: true });
+    await rm(join(own.data, ".."), { recursive: true, force: true });
   });
 
   it("is judged by the doctor, who needs none", async () => {
