@@ -2,6 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Instance } from "../sandbox.ts";
 import { type RunOptions, SandboxBench } from "../testing/sandbox-bench.ts";
@@ -321,7 +322,7 @@ describe("a server that dies", () => {
     const name = `sluice-crash-${process.pid}`;
     const server = spawn(
       process.execPath,
-      [`${import.meta.dirname}/../testing/crash-server.ts`, name, `${bench.folder}/crash`],
+      [fileURLToPath(new URL("../testing/crash-server.ts", import.meta.url)), name, `${bench.folder}/crash`],
       {
         stdio: ["ignore", "pipe", "inherit"],
       },

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { SandboxReport } from "../../sandbox.ts";
@@ -10,7 +11,7 @@ const NOBODY = 65_534;
 describe.runIf(process.geteuid?.() === 0)("as an ordinary user", async () => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [`${import.meta.dirname}/../../testing/user-server.ts`],
+    [fileURLToPath(new URL("../../testing/user-server.ts", import.meta.url))],
     {
       uid: NOBODY,
       gid: NOBODY,

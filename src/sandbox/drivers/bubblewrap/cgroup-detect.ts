@@ -10,7 +10,7 @@ export interface CgroupView {
   readonly selfCgroup: string;
 }
 
-export function readCgroupView(): CgroupView {
+function readCgroupView(): CgroupView {
   return {
     mountinfo: readFileSync("/proc/self/mountinfo", "utf8"),
     selfCgroup: readFileSync("/proc/self/cgroup", "utf8"),

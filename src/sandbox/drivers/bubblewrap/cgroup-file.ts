@@ -52,7 +52,7 @@ export class CounterFile {
   }
 }
 
-export function fieldOf(text: string, key: string): number {
+function fieldOf(text: string, key: string): number {
   const line = text.split("\n").find((candidate) => candidate.startsWith(`${key} `));
   return line === undefined ? 0 : Number(line.slice(key.length + 1));
 }

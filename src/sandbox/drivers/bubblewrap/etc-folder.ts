@@ -1,6 +1,7 @@
 import {
   chmodSync,
   copyFileSync,
+  type Dirent,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -87,30 +88,35 @@ function sourceSignature(): string {
     .join("\n");
 }
 
-/** Copies what everybody may read. Links that lead out of /etc stay links (they lead to /usr, which scripts see); others become what
- *  they stand for, because their target may not be listed. */
+/** Copies what everybody may read. Links that lead out of /etc, or to a neighbour, stay links (scripts see /usr, and the neighbour is
+ *  copied too); others become what they stand for, because their target may not be listed. */
 function copyInto(source: string, target: string): void {
   const stats = tryStat(source);
   if (stats === null || (stats.mode & OTHERS_READ) === 0) return;
-  mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
   if (stats.isDirectory()) {
-    mkdirSync(target, { mode: 0o755 });
-    for (const entry of readdirSync(source, { withFileTypes: true })) {
-      const [from, to] = [`${source}/${entry.name}`, `${target}/${entry.name}`];
-      if (entry.isSymbolicLink() && !leadsIntoEtc(from)) symlinkSync(readlinkSync(from), to);
-      else copyInto(from, to);
-    }
+    mkdirSync(target, { recursive: true, mode: 0o755 });
+    for (const entry of readdirSync(source, { withFileTypes: true })) copyEntry(entry, source, target);
   } else if (stats.isFile() && stats.size <= MAX_FILE_BYTES) {
+    mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
     copyFileSync(source, target);
     chmodSync(target, 0o444);
   }
 }
 
-function leadsIntoEtc(link: string): boolean {
+function copyEntry(entry: Dirent, source: string, target: string): void {
+  const [from, to] = [`${source}/${entry.name}`, `${target}/${entry.name}`];
+  const link = entry.isSymbolicLink() ? readlinkSync(from) : null;
+  if (link !== null && staysLink(from, link)) symlinkSync(link, to);
+  else copyInto(from, to);
+}
+
+function staysLink(from: string, link: string): boolean {
+  if (!link.includes("/")) return true;
+  if (link.startsWith("/")) return !link.startsWith("/etc/");
   try {
-    return realpathSync(link).startsWith("/etc/");
+    return !realpathSync.native(from).startsWith("/etc/");
   } catch {
-    return false;
+    return true;
   }
 }
 

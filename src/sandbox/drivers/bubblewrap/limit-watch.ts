@@ -6,7 +6,7 @@ import { type FolderSize, measureFolder } from "./work-folder.ts";
 export type WatchedLimit = "memory" | "disk" | "files";
 
 /** Time between looks; also before the first, so that short jobs never pay for one. */
-export const LOOK_EVERY_MS = 200;
+const LOOK_EVERY_MS = 200;
 /** A look at a large folder takes its time: then looks come rarer, and take at most a fifth of one core. */
 const REST_PER_LOOK = 4;
 
