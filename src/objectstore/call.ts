@@ -13,11 +13,25 @@ import type { BlobStore } from "./blobs.ts";
 import type { BucketCache } from "./bucket-cache.ts";
 import type { S3Request } from "./request.ts";
 
+/** The part of the state that the S3 port uses. */
+export type StoreState = Pick<
+  State,
+  | "createBucket"
+  | "deleteBucket"
+  | "bucket"
+  | "buckets"
+  | "commitUpload"
+  | "object"
+  | "listObjects"
+  | "deleteObjects"
+  | "subscribe"
+>;
+
 /** What every operation works with. */
 export interface StoreDeps {
-  readonly state: State;
-  readonly blobs: BlobStore;
-  readonly identity: Identity;
+  readonly state: StoreState;
+  readonly blobs: Pick<BlobStore, "stage" | "read" | "readSmall" | "discard">;
+  readonly identity: Pick<Identity, "accessKey">;
   readonly buckets: BucketCache;
   readonly log: Log;
   readonly clock: Clock;

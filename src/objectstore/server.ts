@@ -1,24 +1,21 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Identity } from "../identity/identity.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { s3Error } from "../s3/errors.ts";
-import type { State } from "../state/state.ts";
 import { AllowedHosts } from "./allowed-hosts.ts";
 import { answerError } from "./answer.ts";
 import { authenticate } from "./authenticate.ts";
-import type { BlobStore } from "./blobs.ts";
 import { BucketCache } from "./bucket-cache.ts";
-import type { StoreDeps } from "./call.ts";
+import type { StoreDeps, StoreState } from "./call.ts";
 import { Connections } from "./connections.ts";
 import { newRequestId, parseRequest } from "./request.ts";
 import { findOperation } from "./router.ts";
 
 export interface ObjectStoreOptions {
-  readonly state: State;
-  readonly blobs: BlobStore;
-  readonly identity: Identity;
+  readonly state: StoreState;
+  readonly blobs: StoreDeps["blobs"];
+  readonly identity: StoreDeps["identity"];
   /** Host names to answer besides loopback: the bound host and the hosts of public addresses, without ports. */
   readonly hosts: readonly string[];
   readonly log: Log;

@@ -36,8 +36,17 @@ async function commit(
     if (body.md5 !== null && body.md5 !== blob.md5) throw badMd5();
     return await call.deps.state.commitUpload(uploadOf(call, headers, body, blob));
   } catch (error) {
-    if (blob.inline === null) await call.deps.blobs.discard([blob.blobId]);
+    if (blob.inline === null) await discard(call, blob.blobId);
     throw error;
+  }
+}
+
+/** What stays on disk is found by the sweep after the next unclean start; the client must learn why its upload failed. */
+async function discard({ deps }: Call, blobId: string): Promise<void> {
+  try {
+    await deps.blobs.discard([blobId]);
+  } catch (error) {
+    deps.log.warn("cannot remove the blob of a refused upload", { blobId, error });
   }
 }
 
