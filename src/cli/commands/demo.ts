@@ -206,7 +206,10 @@ function storyTo(given: Io, data: string): Story {
     command: async (...argv) => {
       const whole = [...argv, "--data", data];
       io.stdout.write(`   $ npx sluice ${whole.join(" ")}\n`);
-      await runCommand(whole, { ...io, stdout: indented(io.stdout, "   "), columns: null });
+      const stdout = indented(io.stdout, "   ");
+      await runCommand(whole, { ...io, stdout, columns: null });
+      // What it said comes before what is told next.
+      await new Promise<void>((resolve) => stdout.end(resolve));
     },
   };
 }
