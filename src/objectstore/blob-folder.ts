@@ -1,11 +1,12 @@
 import { constants } from "node:fs";
-import { chmod, chown, mkdir, readdir, rm, unlink } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { newBlobId } from "../core/ids.ts";
 import { chmodFile, chownFile, closeFile, openFile, statFile, systemCode } from "./disk-io.ts";
 
 /** Blobs that share a folder before the next one begins: so that their fsyncs of it can be shared, while folders fill evenly. */
 const BLOBS_PER_TURN = 64;
+const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** Who may read a blob: the server alone, or the slots of running sandboxes too. Nobody may write one. */
@@ -36,8 +37,12 @@ export class BlobFolder {
 
   /** Makes the 256 folders. With a group they are setgid, so that files get it without a call each. */
   static async open(path: string, access: BlobAccess, listFollows: boolean): Promise<BlobFolder> {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const known = (await isOpenTo(path, access.gid)) ? new Set(await readdir(path)) : new Set<string>();
+    await Promise.all(
+      PREFIXES.filter((name) => !known.has(name)).map((name) => makeFolder(join(path, name), access.gid)),
+    );
     await makeFolder(path, access.gid);
-    for (let i = 0; i < 256; i++) await makeFolder(join(path, i.toString(16).padStart(2, "0")), access.gid);
     const folder = new BlobFolder(path, access, listFollows);
     await folder.#probe();
     return folder;
@@ -103,13 +108,18 @@ export class BlobFolder {
 
   /** Ids of the files, a folder at a time, without those that `newId` gave: whether their rows exist is still being decided. */
   async *list(): AsyncGenerator<string[]> {
-    for (let i = 0; i < 256; i++) {
-      const names = await readdir(join(this.path, i.toString(16).padStart(2, "0")));
+    for (const prefix of PREFIXES) {
+      const names = await readdir(join(this.path, prefix));
       const ids = names.filter((name) => /^[0-9a-f]{32}$/.test(name) && !this.#young?.has(name));
       if (ids.length > 0) yield ids;
     }
     this.#young = null;
   }
+}
+
+/** The outer folder gets its group last: when it is right, so are those inside. */
+async function isOpenTo(path: string, gid: number | null): Promise<boolean> {
+  return gid === null || (await stat(path)).gid === gid;
 }
 
 /** The slots pass through the folders (x) but cannot list them: names are secret. */

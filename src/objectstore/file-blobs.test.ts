@@ -212,6 +212,21 @@ describe("files", () => {
     expect(statSync(join(dir, "blobs")).mode & 0o007).toBe(0);
   });
 
+  it.runIf(isRoot)(
+    "are opened to the slots when their group changes, and folders that are missing are made",
+    async () => {
+      await open();
+      await open({ slotsGid: 54_321 });
+      for (const name of ["", "00", "ff"]) {
+        const stats = statSync(join(dir, "blobs", name));
+        expect([stats.gid, stats.mode & 0o7777]).toEqual([54_321, 0o2710]);
+      }
+      rmSync(join(dir, "blobs", "7f"), { recursive: true });
+      await open({ slotsGid: 54_321 });
+      expect(statSync(join(dir, "blobs", "7f")).gid).toBe(54_321);
+    },
+  );
+
   it("have the right mode under a strict umask too", async () => {
     if (!isRoot) return;
     const before = process.umask(0o077);
