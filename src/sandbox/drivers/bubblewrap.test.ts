@@ -48,6 +48,14 @@ describe("limits", () => {
     expect(small.usage.memoryPeakBytes).toBeLessThan(20 * MEBIBYTE);
   });
 
+  test("memory: what an earlier job left in the file cache is no burden on a smaller one", async () => {
+    await bench.run("head -c 60000000 /dev/zero >large; cat large >/dev/null");
+    expect(await bench.run("echo well", { limits: { memoryBytes: 16 * MEBIBYTE } })).toMatchObject({
+      exitCode: 0,
+      limit: null,
+    });
+  });
+
   test("pids: ten thousand children are refused, the reason is told, the next job is well", async () => {
     const script = "i=0; while [ $i -lt 10000 ]; do sleep 60 & i=$((i+1)); done; wait";
     const result = await bench.run(script, { limits: { pids: 32, wallMs: 20_000 } });

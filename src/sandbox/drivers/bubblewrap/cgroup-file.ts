@@ -1,4 +1,5 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync, writeSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errno } from "./errno.ts";
 import { sendSignal } from "./signals.ts";
@@ -71,6 +72,16 @@ export function processesOf(folder: string): number[] {
 export function tryWrite(path: string, text: string): boolean {
   try {
     writeFileSync(path, text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The same off the main thread, for writes that the kernel answers late. */
+export async function tryWriteLater(path: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(path, text);
     return true;
   } catch {
     return false;

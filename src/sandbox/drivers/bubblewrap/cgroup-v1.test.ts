@@ -25,18 +25,18 @@ describe.runIf(isV1)("control groups of version 1", () => {
     return readFileSync(`${folder}/slot-0/${file}`, "utf8").trim();
   };
 
-  test("limits go up and down, memory and swap together", () => {
+  test("limits go up and down, memory and swap together", async () => {
     const all = tree();
     const group = all.open("slot-0");
     for (const memoryBytes of [1 << 26, 1 << 28, 1 << 25]) {
-      group.limit({ ...ROOMY_LIMITS, memoryBytes, pids: 20, cpuMilli: 500 }, 4);
+      await group.limit({ ...ROOMY_LIMITS, memoryBytes, pids: 20, cpuMilli: 500 }, 4);
       expect(read("memory", "memory.limit_in_bytes")).toBe(String(memoryBytes));
       expect(read("memory", "memory.memsw.limit_in_bytes")).toBe(String(memoryBytes));
     }
     expect(read("pids", "pids.max")).toBe("24");
     expect(read("cpu", "cpu.shares")).toBe("512");
     expect(read("cpu", "cpu.cfs_quota_us")).toBe("-1");
-    group.limit({ ...ROOMY_LIMITS, cpuMilli: 250, cpuHard: true }, 4);
+    await group.limit({ ...ROOMY_LIMITS, cpuMilli: 250, cpuHard: true }, 4);
     expect(read("cpu", "cpu.cfs_quota_us")).toBe("25000");
     group.remove();
     all.close();
@@ -51,7 +51,7 @@ describe.runIf(isV1)("control groups of version 1", () => {
       detached: true,
     });
     await group.join(child.pid ?? 0);
-    group.limit({ ...ROOMY_LIMITS, pids: 50 }, 4);
+    await group.limit({ ...ROOMY_LIMITS, pids: 50 }, 4);
     group.begin();
     child.stdin?.end("go\n");
     while (group.processes().length < 10) await new Promise((resolve) => setTimeout(resolve, 5));

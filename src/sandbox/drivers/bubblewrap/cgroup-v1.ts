@@ -4,7 +4,15 @@ import { availableParallelism } from "node:os";
 import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup, CgroupCounts, CgroupTree, Controller } from "./cgroup.ts";
-import { CounterFile, groupsNamed, killAndRemove, processesOf, subfolders, tryWrite } from "./cgroup-file.ts";
+import {
+  CounterFile,
+  groupsNamed,
+  killAndRemove,
+  processesOf,
+  subfolders,
+  tryWrite,
+  tryWriteLater,
+} from "./cgroup-file.ts";
 import { errno } from "./errno.ts";
 import { sendSignal } from "./signals.ts";
 
@@ -94,8 +102,8 @@ class V1Group implements Cgroup {
     for (const folder of new Set(this.#folders.values())) await writeFile(`${folder}/cgroup.procs`, String(pid));
   }
 
-  limit(limits: SandboxLimits, extraPids: number): void {
-    this.#limitMemory(limits.memoryBytes);
+  async limit(limits: SandboxLimits, extraPids: number): Promise<void> {
+    await this.#limitMemory(limits.memoryBytes);
     this.#set("pids", "pids.max", String(limits.pids + extraPids));
     if (!this.#folders.has("cpu")) return;
     this.#set("cpu", "cpu.shares", String(Math.max(2, Math.round((limits.cpuMilli * SHARES_PER_CORE) / 1000))));
@@ -149,21 +157,24 @@ class V1Group implements Cgroup {
 
   /** `memory.memsw` (memory and swap together) may never be below `memory`: the order of the two writes depends on the direction.
    *  Kernels without swap accounting have no `memsw`. */
-  #limitMemory(bytes: number): void {
+  async #limitMemory(bytes: number): Promise<void> {
     const before = this.#written.get("memory.limit_in_bytes");
+    if (before === String(bytes)) return;
     const raises = before !== undefined && Number(before) < bytes;
     const files = ["memory.memsw.limit_in_bytes", "memory.limit_in_bytes"];
+    const write = this.#usage.number() > bytes ? tryWriteLater : tryWrite;
     for (const file of raises ? files : files.reverse()) {
-      this.#set("memory", file, String(bytes), file.includes("memsw"));
+      const path = `${this.#folder("memory")}/${file}`;
+      const taken = await write(path, String(bytes));
+      if (!taken && !file.includes("memsw")) throw refused(path, String(bytes));
+      this.#written.set(file, String(bytes));
     }
   }
 
-  #set(controller: string, file: string, text: string, optional = false): void {
+  #set(controller: string, file: string, text: string): void {
     if (this.#written.get(file) === text) return;
     const path = `${this.#folder(controller)}/${file}`;
-    if (!tryWrite(path, text) && !optional) {
-      throw new SluiceError("SANDBOX_UNAVAILABLE", `Cannot set the sandbox's limit: ${path} does not take '${text}'`);
-    }
+    if (!tryWrite(path, text)) throw refused(path, text);
     this.#written.set(file, text);
   }
 
@@ -173,6 +184,10 @@ class V1Group implements Cgroup {
       throw new SluiceError("INTERNAL", `Cannot use the ${controller} controller: it is absent`);
     return folder;
   }
+}
+
+function refused(path: string, text: string): SluiceError {
+  return new SluiceError("SANDBOX_UNAVAILABLE", `Cannot set the sandbox's limit: ${path} does not take '${text}'`);
 }
 
 function makeGroup(folder: string): void {

@@ -98,9 +98,9 @@ describe("one group", () => {
   }
   const read = (folder: string, name: string): string => readFileSync(`${folder}/${name}`, "utf8");
 
-  test("limits: memory without swap and as one, pids with the driver's own, cpu by weight", () => {
+  test("limits: memory without swap and as one, pids with the driver's own, cpu by weight", async () => {
     const { folder, group: made } = opened();
-    made.limit({ ...ROOMY_LIMITS, memoryBytes: 1 << 26, pids: 32, cpuMilli: 500 }, 4);
+    await made.limit({ ...ROOMY_LIMITS, memoryBytes: 1 << 26, pids: 32, cpuMilli: 500 }, 4);
     expect(read(folder, "memory.max")).toBe(String(1 << 26));
     expect(read(folder, "memory.swap.max")).toBe("0");
     expect(read(folder, "memory.oom.group")).toBe("1");
@@ -110,22 +110,28 @@ describe("one group", () => {
     expect(made.oomEndsAll).toBe(true);
   });
 
-  test("limits: a hard cpu limit is a quota, and weights stay in the kernel's range", () => {
+  test("limits: a hard cpu limit is a quota, and weights stay in the kernel's range", async () => {
     const { folder, group: made } = opened();
-    made.limit({ ...ROOMY_LIMITS, cpuMilli: 1, cpuHard: true }, 4);
+    await made.limit({ ...ROOMY_LIMITS, cpuMilli: 1, cpuHard: true }, 4);
     expect(read(folder, "cpu.max")).toBe("1000 100000");
     expect(read(folder, "cpu.weight")).toBe("1");
-    made.limit({ ...ROOMY_LIMITS, cpuMilli: 250_000 }, 4);
+    await made.limit({ ...ROOMY_LIMITS, cpuMilli: 250_000 }, 4);
     expect(read(folder, "cpu.weight")).toBe("10000");
   });
 
-  test("only what differs is written", () => {
+  test("only what differs is written", async () => {
     const { folder, group: made } = opened();
-    made.limit(ROOMY_LIMITS, 4);
+    await made.limit(ROOMY_LIMITS, 4);
     writeFileSync(`${folder}/memory.max`, "untouched");
-    made.limit({ ...ROOMY_LIMITS, pids: 7 }, 4);
+    await made.limit({ ...ROOMY_LIMITS, pids: 7 }, 4);
     expect(read(folder, "memory.max")).toBe("untouched");
     expect(read(folder, "pids.max")).toBe("11");
+  });
+
+  test("memory above the new limit is freed off the main thread, and the limit is set all the same", async () => {
+    const { folder, group: made } = opened({ "memory.current": String(1 << 30) });
+    await made.limit({ ...ROOMY_LIMITS, memoryBytes: 1 << 26 }, 4);
+    expect(read(folder, "memory.max")).toBe(String(1 << 26));
   });
 
   test("counts start at begin", () => {
@@ -155,9 +161,9 @@ describe("one group", () => {
     expect(read(folder, "cgroup.procs")).toBe("4711");
   });
 
-  test("a limit that the kernel refuses is an error, not a weaker sandbox", () => {
+  test("a limit that the kernel refuses is an error, not a weaker sandbox", async () => {
     const { folder, group: made } = opened();
     mkdirSync(`${folder}/memory.max`);
-    expect(() => made.limit(ROOMY_LIMITS, 4)).toThrow(/Cannot set the sandbox's limit: .*memory\.max/);
+    await expect(made.limit(ROOMY_LIMITS, 4)).rejects.toThrow(/Cannot set the sandbox's limit: .*memory\.max/);
   });
 });

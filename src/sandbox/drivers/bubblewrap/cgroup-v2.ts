@@ -4,7 +4,15 @@ import { availableParallelism } from "node:os";
 import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup, CgroupCounts, CgroupTree, Controller } from "./cgroup.ts";
-import { CounterFile, groupsNamed, killAndRemove, processesOf, subfolders, tryWrite } from "./cgroup-file.ts";
+import {
+  CounterFile,
+  groupsNamed,
+  killAndRemove,
+  processesOf,
+  subfolders,
+  tryWrite,
+  tryWriteLater,
+} from "./cgroup-file.ts";
 import { errno } from "./errno.ts";
 import { sendSignal } from "./signals.ts";
 
@@ -128,8 +136,8 @@ class V2Group implements Cgroup {
     return writeFile(`${this.#folder}/cgroup.procs`, String(pid));
   }
 
-  limit(limits: SandboxLimits, extraPids: number): void {
-    this.#set("memory.max", String(limits.memoryBytes));
+  async limit(limits: SandboxLimits, extraPids: number): Promise<void> {
+    await this.#limitMemory(String(limits.memoryBytes));
     this.#set("pids.max", String(limits.pids + extraPids));
     if (!this.#hasCpu) return;
     this.#set("cpu.weight", weightOf(limits.cpuMilli));
@@ -182,16 +190,24 @@ class V2Group implements Cgroup {
     this.#closed();
   }
 
+  async #limitMemory(text: string): Promise<void> {
+    if (this.#written.get("memory.max") === text) return;
+    const path = `${this.#folder}/memory.max`;
+    const write = this.#current.number() > Number(text) ? tryWriteLater : tryWrite;
+    if (!(await write(path, text))) throw refused(path, text);
+    this.#written.set("memory.max", text);
+  }
+
   #set(file: string, text: string, optional = false): void {
     if (this.#written.get(file) === text) return;
-    if (!tryWrite(`${this.#folder}/${file}`, text) && !optional) {
-      throw new SluiceError(
-        "SANDBOX_UNAVAILABLE",
-        `Cannot set the sandbox's limit: ${this.#folder}/${file} does not take '${text}'`,
-      );
-    }
+    const path = `${this.#folder}/${file}`;
+    if (!tryWrite(path, text) && !optional) throw refused(path, text);
     this.#written.set(file, text);
   }
+}
+
+function refused(path: string, text: string): SluiceError {
+  return new SluiceError("SANDBOX_UNAVAILABLE", `Cannot set the sandbox's limit: ${path} does not take '${text}'`);
 }
 
 /** `cpu.weight`: 100, the kernel's default, for a core. */

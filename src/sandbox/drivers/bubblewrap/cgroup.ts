@@ -16,8 +16,9 @@ export interface Cgroup {
   /** True when going out of memory ends every process of the group at once; else it ends one, and the driver must end the rest. */
   readonly oomEndsAll: boolean;
   join(pid: number): Promise<void>;
-  /** Sets limits; writes only what differs from the last call. `extraPids` are the driver's own processes in the group. */
-  limit(limits: SandboxLimits, extraPids: number): void;
+  /** Sets limits; writes only what differs from the last call. `extraPids` are the driver's own processes in the group. Waits off the
+   *  main thread where the group holds more memory than it may have now: the kernel then frees the file cache of earlier jobs first. */
+  limit(limits: SandboxLimits, extraPids: number): Promise<void>;
   begin(): void;
   counts(): CgroupCounts;
   /** Processes that count against the limit: the living ones, and ended ones that their parent has not taken note of. */

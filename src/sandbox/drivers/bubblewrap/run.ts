@@ -58,6 +58,7 @@ export class Run {
   async result(): Promise<ExecResult> {
     const { slot } = this.#options;
     await slot.ready();
+    await slot.limit(this.#options.limits);
     this.#startedAt = performance.now();
     if (this.#cause !== null) return this.#stoppedBeforeStart();
     const outputs = this.#openOutputs();
@@ -93,8 +94,8 @@ export class Run {
   }
 
   #launch(): Promise<LaunchEnd> {
-    const { slot, args, runFile, limits } = this.#options;
-    const end = slot.start(args, runFile, limits);
+    const { slot, args, runFile } = this.#options;
+    const end = slot.start(args, runFile);
     this.#launched = true;
     return end;
   }

@@ -96,11 +96,15 @@ export class Slot {
     });
   }
 
+  /** Rewrites the slot's limits for the next job. */
+  async limit(limits: SandboxLimits): Promise<void> {
+    await this.cgroup?.limit(limits, OWN_PROCESSES + unreaped(this.cgroup));
+  }
+
   /** Starts a job; `args` are bubblewrap's options, `run` the shell's text. Resolves when the script's main process has ended. */
-  start(args: Buffer, run: string, limits: SandboxLimits): Promise<LaunchEnd> {
+  start(args: Buffer, run: string): Promise<LaunchEnd> {
     const launcher = this.#launcher;
     if (launcher === null) throw new SluiceError("INTERNAL", "Cannot start a sandbox: the slot is not ready");
-    this.cgroup?.limit(limits, OWN_PROCESSES + unreaped(this.cgroup));
     this.#write(this.#args, args);
     ftruncateSync(this.#status, 0);
     if (run !== this.#run) writeFileSync(`${this.#folder}/run`, run);
