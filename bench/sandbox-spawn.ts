@@ -18,7 +18,12 @@ export const sandboxSpawn: Bench = {
   async run(): Promise<BenchResult> {
     const folder = mkdtempSync(`${tmpdir()}/sluice-spawn-`);
     chmodSync(folder, 0o711);
-    const sandbox = await openSandbox({ driver: "bubblewrap", name: "sluice-bench-spawn", privatePaths: [folder], log: silentLog });
+    const sandbox = await openSandbox({
+      driver: "bubblewrap",
+      name: "sluice-bench-spawn",
+      privatePaths: [folder],
+      log: silentLog,
+    });
     try {
       await many(sandbox, folder, 4 * IN_FLIGHT);
       const floorBefore = plainMs(folder);
@@ -65,7 +70,15 @@ async function one(sandbox: Sandbox, folder: string, id: string): Promise<void> 
     workFolder,
     mounts: [{ kind: "folder", source: workFolder, target: "/work", readOnly: false }],
     workingDirectory: "/work",
-    limits: { cpuMilli: 500, cpuHard: false, memoryBytes: 2 ** 28, pids: 256, wallMs: 60_000, diskBytes: 2 ** 30, files: 1_000 },
+    limits: {
+      cpuMilli: 500,
+      cpuHard: false,
+      memoryBytes: 2 ** 28,
+      pids: 256,
+      wallMs: 60_000,
+      diskBytes: 2 ** 30,
+      files: 1_000,
+    },
     network: "none",
     hostname: "bench",
   });
