@@ -157,6 +157,7 @@ export class LiveLog implements LogWriter {
   }
 
   #wake(): void {
+    if (this.#waiting.size === 0) return;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const listener of waiting) listener();

@@ -22,7 +22,7 @@ export interface OutputFile {
 }
 
 /** How many there are, and the names of the first few. */
-export interface Named {
+interface Named {
   readonly count: number;
   readonly examples: readonly string[];
 }
