@@ -24,18 +24,20 @@ describe("scriptEnvironment", () => {
       TMPDIR: "/tmp",
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       LANG: "C.UTF-8",
+      LOG_LEVEL: "INFO",
     });
   });
 
   it("lets variables replace defaults, secrets replace variables, and nobody what describes the attempt", () => {
     const env = scriptEnvironment(
       makeOrder({
+        logLevel: "DEBUG",
         variables: { LANG: "de_DE.UTF-8", KEY: "plain", JOB_UUID: "mine", EXTRA_PAYLOAD: "{}" },
         secrets: { KEY: "secret", TMP_OUTPUT_DIR: "/elsewhere" },
       }),
       "node-1",
     );
-    expect(env).toMatchObject({ LANG: "de_DE.UTF-8", KEY: "secret", EXTRA_PAYLOAD: "{}" });
+    expect(env).toMatchObject({ LANG: "de_DE.UTF-8", KEY: "secret", EXTRA_PAYLOAD: "{}", LOG_LEVEL: "DEBUG" });
     expect(env).toMatchObject({ JOB_UUID: "thumbs-1", TMP_OUTPUT_DIR: "/sluice/out" });
   });
 

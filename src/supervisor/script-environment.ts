@@ -19,6 +19,7 @@ export function scriptEnvironment(order: AttemptOrder, node: string): Record<str
   const { spec } = order.revision;
   return {
     ...DEFAULTS,
+    LOG_LEVEL: spec.logLevel,
     ...spec.variables,
     ...spec.secrets,
     ...attemptVariables(order, node),
