@@ -13,7 +13,7 @@ import type { Store } from "./store.ts";
 export interface NewJobRow {
   readonly service: CachedService;
   readonly event: FileEvent;
-  /** The bytes it pins until it is terminal. */
+  /** The bytes it pins: an object until it is terminal, a call's body until its row is removed. */
   readonly input: { readonly blob: number; readonly name: string; readonly sizeBytes: number } | null;
   readonly runName: string | null;
   readonly priority: number;

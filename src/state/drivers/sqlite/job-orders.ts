@@ -104,7 +104,7 @@ export function retryJob(store: Store, _by: Principal, jobId: string, now: numbe
   return toJob(mustFindJob(store, id));
 }
 
-/** The blob that the job had; it is there as long as the object's version is, or another job pins it. */
+/** The blob that the job had: a call's body is there, an object as long as its version is or another job pins it. */
 function retriedInput(store: Store, row: JobRow): NewJobRow["input"] {
   if (row.input_blob === null || row.input_name === null) return null;
   if (store.db.get(BLOB, row.input_blob) === undefined) {

@@ -2,6 +2,7 @@ import { SluiceError } from "../../../core/errors.ts";
 import { isTerminal } from "../../../core/job.ts";
 import type { Principal } from "../../../core/principal.ts";
 import { noteJob } from "./job-changes.ts";
+import { hasBody, unpinInput } from "./job-input.ts";
 import { mustFindJob } from "./job-orders.ts";
 import { JOB_COLUMNS, JOB_STATES, type JobRow } from "./job-rows.ts";
 import { removeUnusedRevisions } from "./revisions.ts";
@@ -38,6 +39,7 @@ export function expireJobs(store: Store, before: number, limit: number): string[
 function remove(store: Store, row: JobRow): void {
   store.db.run(DELETE_ATTEMPTS, row.seq);
   store.db.run(DELETE, row.seq);
+  if (hasBody(row)) unpinInput(store, row);
   store.tally.moveJob(row.service, row.owner, row.state, null);
   noteJob(store, row, "job.removed", Date.now());
 }

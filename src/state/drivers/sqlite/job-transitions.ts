@@ -1,7 +1,7 @@
 import type { ChangeKind } from "../../../core/change.ts";
 import type { AttemptCounts, Reason } from "../../../core/job.ts";
-import { dropBlob } from "./blobs.ts";
 import { noteJob } from "./job-changes.ts";
+import { hasBody, unpinInput } from "./job-input.ts";
 import { BACKOFF, BLOCKED, CANCELLED, FAILED, JOB_COLUMNS, type JobRow, QUEUED, READY, SUCCEEDED } from "./job-rows.ts";
 import type { Store } from "./store.ts";
 
@@ -39,7 +39,7 @@ export function jobBySeq(store: Store, seq: number): JobRow | undefined {
   return store.db.get<JobRow>(FIND_SEQ, seq);
 }
 
-/** Moves an open job into a terminal state: unpins its input, lets the next job of its input key go, and logs it.
+/** Moves an open job into a terminal state: unpins its input object, lets the next job of its input key go, and logs it.
  *  Nothing leaves the state that it enters. */
 export function endJob(store: Store, row: JobRow, end: JobEnd, at: number): JobRow {
   const counts = end.counts ?? countsOf(row);
@@ -57,7 +57,7 @@ export function endJob(store: Store, row: JobRow, end: JobEnd, at: number): JobR
     row.seq,
   );
   if (ended === undefined) throw new Error(`job ${row.id} is missing`);
-  if (row.input_blob !== null) dropBlob(store, row.input_blob);
+  if (!hasBody(row)) unpinInput(store, row);
   store.tally.moveJob(row.service, row.owner, row.state, end.state);
   releaseKey(store, row);
   noteJob(store, ended, END_KINDS[end.state], at);

@@ -1,6 +1,7 @@
 /** The first schema. Rules that the tables keep:
  *  - every number that orders things comes from `sequences`, is given once and never again, even when its row is gone;
- *  - `blobs.refs` counts the object rows, staged outputs and open jobs that name the blob; at 0 the row goes and a file blob enters `garbage`;
+ *  - `blobs.refs` counts the object rows, staged outputs, open jobs and, where it came with the call, all jobs that name the blob; at 0 the row
+ *    goes and a file blob enters `garbage`;
  *  - text compares by its UTF-8 bytes (BINARY), which is the order of keys;
  *  - `jobs.wait` is NULL unless QUEUED, else 0 ready, 1 blocked by an earlier job of the same service and input key, 2 in backoff;
  *  - a `staged` row becomes readable when its publication's `state` is 1, and moves to `objects` later. */
