@@ -115,6 +115,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
     listFollows: dataDir.unclean,
     clock,
   });
+  closers.add("blobs", () => blobs.close());
   const sweep = new Sweep({ state, blobs, unclean: dataDir.unclean, log });
   sweep.start();
   closers.add("sweep", () => sweep.close());
@@ -169,7 +170,7 @@ async function listen(
   { log, version }: ServerOptions,
   closers: Closers,
 ): Promise<{ api: string; s3: string }> {
-  const { state, identity, blobs, sandbox, dispatcher } = core;
+  const { state, identity, blobs, sandbox, sweep, dispatcher } = core;
   const publicUrls = [config.api.publicUrl, config.s3.publicUrl].filter((url) => url !== null);
   const store = createObjectStore({
     state,
@@ -188,7 +189,14 @@ async function listen(
     objectCount: () => state.objectCount(),
     s3KeysOf: async (by: Principal) =>
       isAdmin(by) ? { accessKey: core.admin.accessKey, secretKey: core.admin.secretKey } : null,
-    backup: (target) => backup({ state, dataDir: dataDir.path, target }),
+    backup: async (target) => {
+      await sweep.hold();
+      try {
+        await backup({ state, dataDir: dataDir.path, target });
+      } finally {
+        sweep.release();
+      }
+    },
     readiness: async () => (dispatcher.view().draining ? ["the server is stopping"] : []),
     facts: {
       version,
