@@ -8,7 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { SluiceError } from "../core/errors.ts";
 import type { AttemptHost } from "./attempt-host.ts";
 import { type AttemptBench, attemptBench, entry, makeOrder } from "./testing/attempt-bench.ts";
@@ -387,8 +387,18 @@ describe("a fault of this machine", () => {
 
   it("that keeps the start from being noted does not end a running script", async () => {
     const b = bench({ started: async () => Promise.reject(full) });
-    expect((await b.run(new FakeSandbox(writes({ a: "A" })))).outcome).toBe("ok");
+    expect((await b.run(new FakeSandbox(writes({ a: "A" })), makeOrder(), { noteAfterMs: 0 })).outcome).toBe("ok");
     expect(b.serverLog.join("")).toContain("cannot note that the script runs");
+  });
+
+  it("is noted as running only when it runs for a while", async () => {
+    const started = vi.fn(async () => {});
+    const b = bench({ started });
+    const slow = () => new Promise<undefined>((resolve) => setTimeout(resolve, 80, undefined));
+    expect((await b.run(new FakeSandbox(writes({ a: "A" })), makeOrder(), { noteAfterMs: 10_000 })).outcome).toBe("ok");
+    expect(started).not.toHaveBeenCalled();
+    expect((await b.run(new FakeSandbox(slow), makeOrder(), { noteAfterMs: 10 })).outcome).toBe("ok");
+    expect(started).toHaveBeenCalledOnce();
   });
 
   it("at the end is the caller's to know", async () => {

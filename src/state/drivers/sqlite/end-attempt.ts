@@ -5,8 +5,8 @@ import { discardPublication } from "./publications.ts";
 import type { Store } from "./store.ts";
 
 const END = `UPDATE attempts SET state = ${ATTEMPT_ENDED}, ended_at = ?, outcome = ?, message = ?, exit_code = ?, signal = ?, usage = ?,
-  token_hash = NULL, log = ? WHERE id = ?`;
-const LAST_RESULT = "UPDATE jobs SET exit_code = ?, signal = ?, usage = ? WHERE seq = ?";
+  token_hash = NULL, log = ?, started_at = coalesce(started_at, ?) WHERE id = ?`;
+const LAST_RESULT = `UPDATE jobs SET exit_code = ?, signal = ?, usage = ?, started_at = coalesce(started_at, ?) WHERE seq = ?`;
 
 /** → ENDED: its token dies, its capacity is free, and what it staged goes unless it was published before. */
 export function endAttempt(
@@ -17,9 +17,11 @@ export function endAttempt(
   at: number,
 ): void {
   const usage = JSON.stringify(result.usage);
+  // Attempts that end soon are never noted as RUNNING; those that ran no script have no start.
+  const startedAt = result.usage.wallMs > 0 ? Math.round(at - result.usage.wallMs) : null;
   const { outcome, message, exitCode, signal } = result;
-  store.db.run(END, at, outcome, message, exitCode, signal, usage, log, attempt.id);
-  store.db.run(LAST_RESULT, exitCode, signal, usage, job.seq);
+  store.db.run(END, at, outcome, message, exitCode, signal, usage, log, startedAt, attempt.id);
+  store.db.run(LAST_RESULT, exitCode, signal, usage, startedAt, job.seq);
   store.tally.countAttempt(job.service, job.owner, -1);
   store.tally.wake(job.service);
   discardPublication(store, job.seq, attempt.number);
