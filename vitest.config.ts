@@ -1,7 +1,12 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Where each run leaves its counts as JSON, for a summary over several runs; unset for people at a terminal. */
 const reports = process.env.SLUICE_TEST_REPORTS;
+
+// Each state that a test opens is a worker thread that reads a hundred source files: with their types stripped once it opens in half the time.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
 
 /** Two projects: `unit` runs beside the source in seconds; `e2e` starts real servers and real programs, one file at a time. */
 export default defineConfig({
