@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { openBackend } from "../backend/open.ts";
+import type { Lease } from "../core/job.ts";
+import { createLeases } from "../jobs/leases.ts";
+import { systemClock } from "../lib/clock.ts";
+import { silentLog } from "../lib/log.ts";
+import { openPolicy } from "../scheduler/open.ts";
+import { output, StateBench, service } from "../state/testing/state-bench.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import { createDispatcher } from "./dispatcher.ts";
+
+/** Promise 2 where workers can be lost: every fourth attempt goes on behind a cut network after its lease is over, and comes back late with
+ *  outputs of its own. The judge is the change log, because a listing cannot show what happened twice. */
+const JOBS = 40;
+const TTL_MS = 40;
+const isCutOff = ({ jobId, attempt }: Lease, cut: readonly string[]): boolean => attempt === 1 && cut.includes(jobId);
+
+let bench: StateBench;
+let dispatcher: Dispatcher;
+beforeEach(async () => {
+  bench = await StateBench.open("sqlite");
+});
+afterEach(async () => {
+  await dispatcher.drain(0);
+  await bench.close();
+});
+
+it("publishes each job's outputs once, though workers that were given up finish too", async () => {
+  await bench.apply(service("a", "inbox", "out"));
+  const puts = await Promise.all(Array.from({ length: JOBS }, (_, n) => bench.put(`inbox/${n}`)));
+  const ids = puts.flatMap(({ jobIds }) => jobIds);
+  const cut = ids.filter((_, n) => n % 4 === 0);
+  const refused: Lease[] = [];
+  const watch = createLeases({
+    state: bench.state,
+    clock: systemClock,
+    log: silentLog,
+    lost: (lease) => void dispatcher.stopAttempt(lease),
+  });
+  const backend = await openBackend({
+    driver: "mock",
+    name: "far",
+    worker: { capacity: { cpu: 100_000 }, slots: 64 },
+    state: bench.state,
+    clock: systemClock,
+    leaseTtlMs: TTL_MS,
+    onRefused: (lease) => void refused.push(lease),
+    behave: ({ lease }) => ({
+      outputs: [output(`out/${lease.jobId}`, `of attempt ${lease.attempt}`)],
+      ...(isCutOff(lease, cut) ? { runMs: 10 * TTL_MS, ignoresStop: true } : {}),
+    }),
+  });
+  const policy = openPolicy("fifo");
+  dispatcher = createDispatcher({
+    state: bench.state,
+    policy,
+    backends: [backend],
+    clock: systemClock,
+    log: silentLog,
+    watch,
+  });
+  await dispatcher.start();
+  await vi.waitFor(async () => expect(await bench.changes("job.succeeded")).toHaveLength(JOBS), {
+    timeout: 20_000,
+    interval: 50,
+  });
+  await vi.waitFor(() => expect(refused).toHaveLength(cut.length), { timeout: 5000 });
+  watch.stop();
+
+  const fenced = await bench.changes("attempt.fenced");
+  expect(fenced.map(({ key }) => key).toSorted()).toEqual(cut.toSorted());
+  expect(new Set((await bench.changes("job.succeeded")).map(({ key }) => key)).size).toBe(JOBS);
+  const made = (await bench.changes("object.created")).filter(({ key }) => key.startsWith("out/"));
+  expect(made.map(({ data }) => data.jobId).toSorted()).toEqual(ids.toSorted());
+  for (const id of cut) {
+    expect((await bench.state.attempts(id)).map(({ outcome }) => outcome).toSorted()).toEqual(["lost", "ok"]);
+    expect((await bench.state.object("out", id))?.etag).toBe(output("", "of attempt 2").blob.md5);
+  }
+  expect(await bench.garbage()).toHaveLength(cut.length);
+});
