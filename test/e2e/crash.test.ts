@@ -1,4 +1,6 @@
-import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterEach, describe, expect, it } from "vitest";
 import { newFolder, type RunningServer, startServer } from "../support/server.ts";
 import { applyServices, type ChangeRow, changeLog, s3Of, settled } from "../support/workflow.ts";
@@ -102,6 +104,85 @@ describe("a server killed at a named point", () => {
     const jobs = await settled(server as RunningServer);
     expect(jobs.filter((job) => job.state !== "SUCCEEDED")).toEqual([]);
     judge(await changeLog(server as RunningServer), keys);
+  });
+});
+
+describe("a server killed while it goes on with what a transaction left", () => {
+  /** Starts a server that dies at the point, and returns it once it has died of what `doing` did. */
+  async function killedAt(point: string, doing: (doomed: RunningServer) => Promise<unknown>): Promise<void> {
+    const doomed = await boot({ SLUICE_CRASH_AT: point });
+    await doing(doomed);
+    expect(await doomed.exited).toBe("SIGKILL");
+    await boot();
+  }
+  const blobFiles = async () => {
+    const files = await readdir(join(data, "blobs"), { recursive: true, withFileTypes: true });
+    return files.filter((file) => file.isFile());
+  };
+  const remove = (Key: string) => s3Of(server as RunningServer).send(new DeleteObjectCommand({ Bucket: "work", Key }));
+  const put = (Key: string, Body: string) =>
+    s3Of(server as RunningServer).send(new PutObjectCommand({ Bucket: "work", Key, Body }));
+
+  it.each([[1], [2]])(
+    "fan-out.chunk (pass %i): each of 1,200 outputs is one object and at most one job",
+    async (pass) => {
+      data = "";
+      await boot();
+      const script =
+        'n=0; while [ $n -lt 1200 ]; do s=txt; [ $((n % 8)) -eq 0 ] && s=go; : > "$TMP_OUTPUT_DIR/$n.$s"; n=$((n+1)); done\n';
+      await applyServices(server as RunningServer, [
+        { name: "many", script, input: "work/in", output: "work/mid" },
+        {
+          name: "next",
+          script: ":\n",
+          more: { input: "[{storage_provider: minio, path: work/mid, suffix: [.go]}]" },
+        },
+      ]);
+      await server?.stop();
+      await killedAt(`fan-out.chunk:${pass}`, () => put("in/one", "x"));
+      const jobs = await settled(server as RunningServer, 120_000);
+      expect(jobs.filter((job) => job.state !== "SUCCEEDED")).toEqual([]);
+      const changes = await changeLog(server as RunningServer);
+      const of = (kind: string) => changes.filter((change) => change.kind === kind);
+      const made = of("object.created").filter((change) => change.key.startsWith("work/mid/"));
+      expect(new Set(made.map((change) => change.key)).size).toBe(1200);
+      expect(made).toHaveLength(1200);
+      for (const kind of ["job.queued", "job.succeeded"]) {
+        const keys = of(kind).filter((change) => change.data.service === "next");
+        expect(keys.map((change) => change.data.key).toSorted()).toEqual(
+          Array.from({ length: 150 }, (_, n) => `mid/${n * 8}.go`).toSorted(),
+        );
+      }
+    },
+  );
+
+  it("delete.committed: the object is gone once, and deleting it again is no mistake", async () => {
+    data = "";
+    await boot();
+    await server?.cli(["mb", "work"]);
+    await put("a", "x");
+    await server?.stop();
+    await killedAt("delete.committed", () => expect(remove("a")).rejects.toThrow());
+    await expect(
+      s3Of(server as RunningServer).send(new GetObjectCommand({ Bucket: "work", Key: "a" })),
+    ).rejects.toMatchObject({ name: "NoSuchKey" });
+    await remove("a");
+    const removed = (await changeLog(server as RunningServer)).filter((change) => change.kind === "object.removed");
+    expect(removed).toHaveLength(1);
+  });
+
+  it("sweep.unlinked: the files of removed objects go, and those of others stay", async () => {
+    data = "";
+    await boot();
+    await server?.cli(["mb", "work"]);
+    const large = "0123456789".repeat(20_000);
+    for (const key of ["kept", "gone"]) await put(key, `${key} ${large}`);
+    await server?.stop();
+    expect(await blobFiles()).toHaveLength(2);
+    await killedAt("sweep.unlinked", () => remove("gone"));
+    await expect.poll(blobFiles, { timeout: 20_000 }).toHaveLength(1);
+    const kept = await s3Of(server as RunningServer).send(new GetObjectCommand({ Bucket: "work", Key: "kept" }));
+    expect(await kept.Body?.transformToString()).toBe(`kept ${large}`);
   });
 });
 
