@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { SluiceError } from "../../core/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Instance, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
+import { writeCallFilter } from "./bubblewrap/call-filter.ts";
 import { openCgroups } from "./bubblewrap/cgroup-detect.ts";
 import { Doctor } from "./bubblewrap/doctor.ts";
 import { diagnose, INSTALL_LINE, sentence } from "./bubblewrap/failure.ts";
@@ -59,6 +60,7 @@ export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<Bub
   const uids = root && mapsIds(uidBase, uidCount) ? await claimUidBlock(uidBase, uidCount) : null;
   const runtimeFolder = makeRuntimeFolder(options.runtimeFolder, options.name, root);
   const cgroups = openCgroups(options.name, root);
+  const callFilter = `${runtimeFolder}/call-filter`;
   const pool = new SlotPool({
     folder: `${runtimeFolder}/slots`,
     uids,
@@ -79,6 +81,7 @@ export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<Bub
     bwrap: await findBwrap(options.bwrapPath),
     uids,
     cgroups,
+    callFilter: writeCallFilter(callFilter) ? callFilter : null,
     pool,
     hostRoot,
     runtimeFolder,
@@ -95,6 +98,7 @@ interface Parts {
   readonly bwrap: Bwrap | null;
   readonly uids: UidBlock | null;
   readonly cgroups: ReturnType<typeof openCgroups>;
+  readonly callFilter: string | null;
   readonly pool: SlotPool;
   readonly hostRoot: HostRoot;
   readonly runtimeFolder: string;
@@ -118,6 +122,7 @@ class BubblewrapSandbox implements Sandbox {
     this.#instances = {
       bwrapPath: bwrap?.path ?? "/usr/bin/bwrap",
       disablesUserns: bwrap?.disablesUserns ?? false,
+      callFilter: parts.callFilter,
       graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
       insideUid: INSIDE_ID,
       insideGid: INSIDE_ID,
@@ -128,6 +133,7 @@ class BubblewrapSandbox implements Sandbox {
       bwrap,
       uids: parts.uids,
       cgroups: parts.cgroups,
+      filtersCalls: parts.callFilter !== null,
       allowHostNetwork: options.allowHostNetwork ?? false,
       folder: `${parts.runtimeFolder}/probe`,
       create: (spec) => this.#create(spec, AS_IT_IS),

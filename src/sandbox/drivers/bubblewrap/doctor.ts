@@ -13,6 +13,7 @@ export interface DoctorOptions {
   readonly bwrap: Bwrap | null;
   readonly uids: UidBlock | null;
   readonly cgroups: CgroupTree | NoCgroups;
+  readonly filtersCalls: boolean;
   readonly allowHostNetwork: boolean;
   /** Where trials get their work folders. */
   readonly folder: string;
@@ -121,7 +122,13 @@ export class Doctor {
             "This bubblewrap cannot forbid further user namespaces inside",
             "install bubblewrap 0.8 or newer",
           ),
-      missing("system-calls", "No filter of system calls: scripts may use all that an ordinary user may", ""),
+      this.#options.filtersCalls
+        ? enforced("system-calls")
+        : missing(
+            "system-calls",
+            `The numbers of system calls on ${process.arch} are not known: scripts may use all that an ordinary user may`,
+            "",
+          ),
       ...(process.pid === 1 ? [processOne()] : []),
     ];
   }

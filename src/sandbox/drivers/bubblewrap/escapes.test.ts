@@ -250,6 +250,28 @@ describe.runIf(process.geteuid?.() === 0)("escapes", () => {
     await refused(script, outside(script));
   });
 
+  test.each([
+    [
+      "keyrings, which a session leaves to all it starts",
+      `my ($t, $n, $v) = qw(user sluice x); syscall(${CALLS.addKey}, $t, $n, $v, 1, -3) > 0`,
+    ],
+    ["sockets to the virtual machine monitor", "socket(S, 40, 1, 0)"],
+    ["rings that make calls for it", `my $p = "\\0" x 120; syscall(${CALLS.ringSetup}, 4, $p) > 0`],
+    ["programs in the kernel", `my $p = pack("L4", 2, 4, 4, 1) . "\\0" x 112; syscall(${CALLS.bpf}, 0, $p, 128) > 0`],
+    [
+      "attributes on files",
+      `my ($p, $n, $v) = qw(. user.sluice x); syscall(${CALLS.setAttribute}, $p, $n, $v, 1, 0) == 0`,
+    ],
+  ])("%s", async (_, call) => {
+    const script = perl(`${call} and print "${TREASURE}"`);
+    await refused(script, outside(`cd "$(mktemp -d /var/tmp/sluice-XXXXXX)" && ${script}; rmdir "$PWD"`));
+  });
+
+  test("calls in another processor's numbers", async () => {
+    const x32 = perl(`syscall(0x40000000 + 39) > 0 or print "refused"`);
+    expect(await inside(x32)).toBe("refused");
+  });
+
   test("changing the machine's settings", async () => {
     const path = "/proc/sys/kernel/domainname";
     const script = `cat ${path} >/dev/null && cat ${path} | tee ${path} >/dev/null && ${HIT}`;
@@ -271,6 +293,10 @@ describe.runIf(process.geteuid?.() === 0)("escapes", () => {
 
 /** The number of the system call on this processor. */
 const PTRACE = process.arch === "x64" ? 101 : 117;
+const CALLS =
+  process.arch === "x64"
+    ? { addKey: 248, ringSetup: 425, bpf: 321, setAttribute: 188 }
+    : { addKey: 217, ringSetup: 425, bpf: 280, setAttribute: 5 };
 
 /** Every Debian has perl; single quotes must not stand in the program. */
 function perl(program: string): string {

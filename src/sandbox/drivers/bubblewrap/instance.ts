@@ -11,6 +11,7 @@ import { type FolderSize, giveFolder, takeFolderBack } from "./work-folder.ts";
 export interface InstanceDriver {
   readonly bwrapPath: string;
   readonly disablesUserns: boolean;
+  readonly callFilter: string | null;
   readonly graceMs: number;
   readonly insideUid: number;
   readonly insideGid: number;
@@ -138,6 +139,7 @@ export class BubblewrapInstance implements Instance {
     });
     const runFile = runFileText({
       bwrapPath: this.#driver.bwrapPath,
+      callFilter: this.#driver.callFilter,
       argv: exec.argv,
       fileBytes: limits.diskBytes,
       processes: counted ? null : limits.pids + this.#otherProcesses(),

@@ -36,6 +36,7 @@ test.each(SHELLS)("%s understands the launcher and the run file", (shell) => {
   const argv = shell === "busybox" ? ["busybox", "sh"] : [shell];
   const run = runFileText({
     bwrapPath: "/usr/bin/bwrap",
+    callFilter: "/run/filter",
     argv: HOSTILE,
     fileBytes: 1000,
     processes: 12,
@@ -49,6 +50,7 @@ test.each(SHELLS)("%s understands the launcher and the run file", (shell) => {
 test("limits are set before bubblewrap starts, in the shell's units", () => {
   const text = runFileText({
     bwrapPath: "/usr/bin/bwrap",
+    callFilter: "/run/filter",
     argv: ["true"],
     fileBytes: 1_000_000,
     processes: null,

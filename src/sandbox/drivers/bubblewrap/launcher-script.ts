@@ -38,6 +38,8 @@ done
 /** What the shell sources for one job. */
 export interface RunFile {
   readonly bwrapPath: string;
+  /** File with the filter of system calls; null where there is none. */
+  readonly callFilter: string | null;
   readonly argv: readonly string[];
   /** Largest file, RLIMIT_FSIZE. */
   readonly fileBytes: number;
@@ -65,9 +67,11 @@ export function runFileText(run: RunFile): string {
   if (run.processes !== null) limits.push(`{ ulimit -u ${run.processes} || ulimit -p ${run.processes}; } 2>/dev/null`);
   const error = run.separateStdout ? '2>"$d/err"' : "2>&1";
   const argv = run.argv.map(quote).join(" ");
+  const [filterOption, filterFile] =
+    run.callFilter === null ? ["", ""] : ["--seccomp 6 ", ` 6<${quote(run.callFilter)}`];
   return `exec 3>&- </dev/null >"$d/out" ${error}
 ${limits.join("\n")}
-exec ${quote(run.bwrapPath)} --args 4 --json-status-fd 5 -- ${argv} 4<"$d/args" 5>"$d/status"
+exec ${quote(run.bwrapPath)} --args 4 --json-status-fd 5 ${filterOption}-- ${argv} 4<"$d/args" 5>"$d/status"${filterFile}
 `;
 }
 
