@@ -38,8 +38,12 @@ export const CONFIG_SCHEMA = z.strictObject({
   s3_port: integer("Port of the object store; 0 picks a free one", 9000, 0, 65_535),
   public_url: optionalUrl("The API's address as clients see it: its host name is answered, and links hold it"),
   s3_public_url: optionalUrl("The object store's address as clients see it"),
-  trusted_proxies: networks("Proxies whose X-Forwarded headers are believed"),
-  log_level: choice("Least weight of the server's own log lines", ["debug", "info", "warn", "error"], "info"),
+  trusted_proxies: networks("Proxies whose X-Forwarded headers are believed; this version reads none of these headers"),
+  log_level: choice(
+    "Least weight of the server's own log lines; read again at SIGHUP",
+    ["debug", "info", "warn", "error"],
+    "info",
+  ),
   drain: duration(
     "How long a stop waits for running jobs before it ends them and queues them again",
     "30s",

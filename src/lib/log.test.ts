@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { SluiceError } from "../core/errors.ts";
-import { createLog } from "./log.ts";
+import { createLog, type LogLevel } from "./log.ts";
 
 it("writes one JSON object a line, at or above its level, with the child's fields", () => {
   const lines: string[] = [];
@@ -10,6 +10,19 @@ it("writes one JSON object a line, at or above its level, with the child's field
   expect(lines).toHaveLength(1);
   expect(lines[0]?.endsWith("\n")).toBe(true);
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ level: "warn", message: "two\nlines", job: "j1", count: 2 });
+});
+
+it("asks for its level at every line, children too", () => {
+  const lines: string[] = [];
+  let level: LogLevel = "error";
+  const log = createLog(
+    () => level,
+    (line) => lines.push(line),
+  ).child({ job: "j1" });
+  log.info("hidden");
+  level = "info";
+  log.info("shown");
+  expect(lines.map((line) => JSON.parse(line).message)).toEqual(["shown"]);
 });
 
 it("shows a coded error without a stack, a defect with one", () => {

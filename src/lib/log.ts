@@ -12,13 +12,14 @@ export interface Log {
   child(fields: Record<string, unknown>): Log;
 }
 
+/** @param level the least weight that is written; a function is asked at every line, so that it can change while the program runs */
 export function createLog(
-  level: LogLevel,
+  level: LogLevel | (() => LogLevel),
   write: (line: string) => void = (line) => void process.stderr.write(line),
   base: Record<string, unknown> = {},
 ): Log {
   const emit = (at: LogLevel, message: string, fields: Record<string, unknown> = {}): void => {
-    if (ORDER[at] < ORDER[level]) return;
+    if (ORDER[at] < ORDER[typeof level === "string" ? level : level()]) return;
     write(`${JSON.stringify({ time: new Date().toISOString(), level: at, message, ...base, ...plain(fields) })}\n`);
   };
   return {

@@ -1,6 +1,7 @@
 import { createLog } from "../../lib/log.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { say } from "../io.ts";
+import { logLevelSignal } from "../log-level-signal.ts";
 import { stopSignal } from "../stop-signal.ts";
 import { packageVersion } from "../version.ts";
 
@@ -34,12 +35,19 @@ export const command = defineCommand({
       import("../../config/load.ts"),
       import("../../main.ts"),
     ]);
-    const config = await loadConfig({ flags, env: io.env, cwd: io.cwd });
-    const log = createLog(config.logLevel);
+    const read = () => loadConfig({ flags, env: io.env, cwd: io.cwd });
+    const config = await read();
+    let { logLevel } = config;
+    const log = createLog(() => logLevel);
     const server = await startServer(config, { log, version: packageVersion() });
+    const take = (level: typeof logLevel): void => {
+      logLevel = level;
+    };
+    const hangup = logLevelSignal({ read, take, log });
     say(io, flags.json === true ? JSON.stringify(addresses(server)) : readyLine(server));
     log.info("stopping", { signal: await stop.first });
     await server.close();
+    hangup.release();
     stop.release();
     return 0;
   },
