@@ -113,7 +113,7 @@ export class Doctor {
       ),
       allowHostNetwork
         ? enforced("network-host")
-        : missing("network-host", "The configuration does not allow it", "sandbox.allow_host_network: true"),
+        : missing("network-host", "The configuration does not allow it", "allow_host_network: true"),
       enforced("host-root"),
       bwrap?.disablesUserns
         ? enforced("nested-namespaces")
