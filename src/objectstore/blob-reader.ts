@@ -8,7 +8,7 @@ import { closeFile, openFile, readFully, systemCode } from "./disk-io.ts";
 /** What reading needs to know of an object. */
 export type BlobSource = Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">;
 
-const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
+export const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /** Streams `[start, endExclusive)` of a blob, one verified block at a time. A reader that does not take its block holds that one (1 MiB) and
  *  no more: the next is read when it has been taken. */
@@ -77,7 +77,8 @@ export async function readSmallBlob(path: string, source: BlobSource): Promise<U
   }
 }
 
-async function readBlock(fd: number, source: BlobSource, index: number): Promise<Uint8Array> {
+/** Block `index`, verified. @throws SluiceError DATA_CORRUPT */
+export async function readBlock(fd: number, source: BlobSource, index: number): Promise<Uint8Array> {
   const start = index * BLOCK_BYTES;
   const block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, source.sizeBytes - start));
   const count = await readFully(fd, block, start);
@@ -95,7 +96,7 @@ export function verifyBlock(block: Uint8Array, source: BlobSource, index: number
 }
 
 /** A blob may be unlinked between the look at its row and the open: the row says what came instead. */
-function openFailure(error: unknown): Error {
+export function openFailure(error: unknown): Error {
   if (systemCode(error) === "ENOENT") {
     return new SluiceError("OBJECT_UNKNOWN", "Cannot read the object: its blob is gone", { cause: error });
   }

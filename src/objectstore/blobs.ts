@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { BlobRef, StagedBlob, StoredObject } from "../core/object.ts";
+import type { StagedBlob, StoredObject } from "../core/object.ts";
 
 /** The bytes of objects, as files with generated names spread over folders (`DIR/blobs/<2 hex>/<id>`), or inline in their row.
  *  A blob never changes once staged. */
@@ -17,8 +17,10 @@ export interface BlobStore {
   read(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">, start: number, endExclusive: number): Readable;
   /** All bytes of an object of at most 1 MiB, verified. @throws as `read` */
   readSmall(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">): Promise<Uint8Array>;
-  /** A path of the bytes that a sandbox can bind read-only; an inline blob is written to `scratchFolder` first. */
-  materialise(blob: BlobRef, scratchFolder: string): Promise<string>;
+  /** A path of the bytes that a sandbox can bind read-only; an inline blob is written to `scratchFolder` first. The bytes are verified unless that was
+   *  done in the last 24 h.
+   *  @throws SluiceError DATA_CORRUPT, OBJECT_UNKNOWN when the blob was removed meanwhile */
+  materialise(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">, scratchFolder: string): Promise<string>;
   /** Removes blobs that no row names; absent ones are not an error. */
   discard(blobIds: readonly string[]): Promise<void>;
   /** Ids of blob files on disk, for the sweep after a crash; streamed in chunks, so that any number fits in memory.

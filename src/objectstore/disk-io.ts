@@ -8,6 +8,8 @@ export const syncFile: (fd: number) => Promise<void> = promisify(fs.fsync);
 export const syncFileData: (fd: number) => Promise<void> = promisify(fs.fdatasync);
 export const statFile: (fd: number) => Promise<fs.Stats> = promisify(fs.fstat);
 export const chownFile: (fd: number, uid: number, gid: number) => Promise<void> = promisify(fs.fchown);
+/** Times in seconds. */
+export const setFileTimes: (fd: number, accessed: number, modified: number) => Promise<void> = promisify(fs.futimes);
 export const chmodFile: (fd: number, mode: number) => Promise<void> = promisify(fs.fchmod);
 
 /** Reads until `buffer` is full or the file ends; returns the count. */

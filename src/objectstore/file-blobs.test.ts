@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -316,19 +317,42 @@ describe("materialise", () => {
   it("gives the blob's own file, or writes the bytes of a row to the scratch folder", async () => {
     const blobs = await open();
     const file = await blobs.stage(pieces(bytes(10)));
-    expect(await blobs.materialise(sourceOf(file).blob, join(dir, "scratch"))).toBe(pathOf(file.blobId));
-    const path = await blobs.materialise(
-      { kind: "inline", blobId: "ab".repeat(16), bytes: bytes(5) },
-      join(dir, "scratch"),
-    );
+    expect(await blobs.materialise(sourceOf(file), join(dir, "scratch"))).toBe(pathOf(file.blobId));
+    const inRow = { ...sourceOf(file), blob: { kind: "inline", blobId: "ab".repeat(16), bytes: bytes(10) } } as const;
+    const path = await blobs.materialise(inRow, join(dir, "scratch"));
     expect(path.startsWith(join(dir, "scratch"))).toBe(true);
-    expect(readFileSync(path).equals(bytes(5))).toBe(true);
+    expect(readFileSync(path).equals(bytes(10))).toBe(true);
     expect(statSync(path).mode & 0o7777).toBe(0o400);
+  });
+
+  it("verifies what was not looked at for a day, and remembers that it did", async () => {
+    const blobs = await open();
+    const blob = await blobs.stage(pieces(bytes(2 * BLOCK_BYTES + 5)));
+    const path = pathOf(blob.blobId);
+    const look = () => blobs.materialise(sourceOf(blob), join(dir, "scratch"));
+    const damage = (): void => {
+      chmodSync(path, 0o600);
+      writeFileSync(path, Buffer.concat([bytes(2 * BLOCK_BYTES), Buffer.from("wrong")]));
+    };
+    const age = (hours: number): void => utimesSync(path, 0, Date.now() / 1000 - hours * 3600);
+    age(25);
+    expect(await look()).toBe(path);
+    expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(60_000);
+    damage();
+    age(23);
+    expect(await look()).toBe(path);
+    for (const hours of [25, -1]) {
+      age(hours);
+      await expect(look()).rejects.toMatchObject({ code: "DATA_CORRUPT" });
+    }
+    await blobs.discard([blob.blobId]);
+    await expect(look()).rejects.toMatchObject({ code: "OBJECT_UNKNOWN" });
   });
 
   it("cannot reach what lies with a provider", async () => {
     const blobs = await open();
     const remote = { kind: "remote", blobId: "x", provider: "p", key: "k" } as const;
-    await expect(blobs.materialise(remote, dir)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    const object = { blob: remote, sizeBytes: 1, blockCrc32c: new Uint8Array(4) };
+    await expect(blobs.materialise(object, dir)).rejects.toMatchObject({ code: "UNSUPPORTED" });
   });
 });

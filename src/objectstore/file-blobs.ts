@@ -5,6 +5,7 @@ import { SluiceError } from "../core/errors.ts";
 import { BLOCK_BYTES, type BlobRef, type StagedBlob } from "../core/object.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { adoptFile } from "./blob-adopter.ts";
+import { checkUnlessRecent, verifyInline } from "./blob-check.ts";
 import { BlobFolder, blobAccess } from "./blob-folder.ts";
 import { BlobReadable, type BlobSource, readSmallBlob, verifyBlock } from "./blob-reader.ts";
 import { BlobWriter, type WriterDeps } from "./blob-writer.ts";
@@ -39,26 +40,29 @@ const INLINE_BYTES = 32 * 1024;
 export class FileBlobs implements BlobStore {
   readonly #deps: WriterDeps;
   readonly #folders: FolderSync;
+  readonly #clock: Clock;
 
-  private constructor(deps: WriterDeps, folders: FolderSync) {
+  private constructor(deps: WriterDeps, folders: FolderSync, clock: Clock) {
     this.#deps = deps;
     this.#folders = folders;
+    this.#clock = clock;
   }
 
   static async open(options: FileBlobsOptions): Promise<FileBlobs> {
+    const clock = options.clock ?? systemClock;
     const folder = await BlobFolder.open(options.folder, blobAccess(options.slotsGid), options.listFollows ?? false);
     const folders = new FolderSync();
     const space = new DiskSpace({
       folder: options.folder,
       keepFreeBytes: options.keepFreeBytes ?? null,
       onDiskFull: options.onDiskFull ?? (() => undefined),
-      clock: options.clock ?? systemClock,
+      clock,
     });
     const durability = new Durability(folders, options.onSyncError ?? endProcess);
     await durability.guard(folders.sync(options.folder));
     await durability.guard(folders.sync(dirname(options.folder)));
     const deps = { folder, space, durability, inlineBytes: options.inlineBytes ?? INLINE_BYTES };
-    return new FileBlobs(deps, folders);
+    return new FileBlobs(deps, folders, clock);
   }
 
   async stage(source: AsyncIterable<Uint8Array>, expectedBytes = 0): Promise<StagedBlob> {
@@ -93,11 +97,16 @@ export class FileBlobs implements BlobStore {
   async readSmall(object: BlobSource): Promise<Uint8Array> {
     const { blob } = object;
     if (blob.kind !== "inline") return readSmallBlob(this.#path(blob), object);
-    return blob.bytes.length === 0 ? blob.bytes : verifyBlock(blob.bytes, object, 0);
+    return verifyInline(blob.bytes, object);
   }
 
-  async materialise(blob: BlobRef, scratchFolder: string): Promise<string> {
-    if (blob.kind !== "inline") return this.#path(blob);
+  async materialise(object: BlobSource, scratchFolder: string): Promise<string> {
+    const { blob } = object;
+    if (blob.kind !== "inline") {
+      await checkUnlessRecent(this.#path(blob), object, this.#clock.now());
+      return this.#path(blob);
+    }
+    verifyInline(blob.bytes, object);
     await mkdir(scratchFolder, { recursive: true });
     const path = join(scratchFolder, blob.blobId);
     await writeFile(path, blob.bytes, { mode: 0o600 });

@@ -113,10 +113,18 @@ export interface LeasedJob {
   readonly job: Job;
   readonly revision: Revision;
   readonly event: FileEvent;
-  /** The pinned input; null when there is none. `name` is the object's key, or the name made up for a call's body. */
-  readonly input: { readonly name: string; readonly sizeBytes: number; readonly blob: BlobRef } | null;
+  /** Null when there is none. */
+  readonly input: LeasedInput | null;
   /** OSCAR_SERVICE_TOKEN of this attempt (64 hex): has the service's rights and dies with the lease. */
   readonly token: string;
+}
+
+/** The pinned input. `name` is the object's key, or the name made up for a call's body. */
+export interface LeasedInput {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly blob: BlobRef;
+  readonly blockCrc32c: Uint8Array;
 }
 
 export interface FinishedAttempt {

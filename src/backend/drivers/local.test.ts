@@ -56,7 +56,7 @@ function backend(supervise: (host: AttemptHost) => Promise<void>, over: Partial<
       },
     },
     blobs: {
-      materialise: async (blob, folder) => `${folder}/${blob.blobId}`,
+      materialise: async ({ blob }, folder) => `${folder}/${blob.blobId}`,
       adopt: async () => {
         blobs += 1;
         return { blobId: `blob-${blobs}`, sizeBytes: 1, md5: "", blockCrc32c: new Uint8Array(), inline: null };
@@ -108,6 +108,7 @@ describe("the local backend", () => {
       name: "in",
       sizeBytes: 3,
       blob: { kind: "inline" as const, blobId: "x", bytes: Buffer.from("abc") },
+      blockCrc32c: Uint8Array.of(0x36, 0x4b, 0x3f, 0xb7),
     };
     let read = "";
     const made = backend(async (host) => {
@@ -117,6 +118,17 @@ describe("the local backend", () => {
     await new Promise<void>((resolve) => made.start({ ...LEASED, input }, resolve));
     rmSync(folder, { recursive: true });
     expect(read).toBe("abc");
+  });
+
+  it("refuses an input that is damaged in its row", async () => {
+    const blob = { kind: "inline" as const, blobId: "x", bytes: Buffer.from("abd") };
+    const input = { name: "in", sizeBytes: 3, blob, blockCrc32c: Uint8Array.of(0x36, 0x4b, 0x3f, 0xb7) };
+    const made = backend(async (host) => {
+      await expect(host.input("/nowhere")).rejects.toMatchObject({ code: "DATA_CORRUPT" });
+      await host.finish(OK, []);
+    });
+    await new Promise<void>((resolve) => made.start({ ...LEASED, input }, resolve));
+    expect(finishes).toHaveLength(1);
   });
 
   it("tries a finish again while the disk is full, and loses nothing", async () => {

@@ -218,7 +218,7 @@ export function objectsContract(driver: string): void {
       blob: { kind: "inline" },
     });
     const { input } = await bench.lease(jobIds[0] ?? "");
-    expect(input).toMatchObject({ name: "a.txt", sizeBytes: 12 });
+    expect(input).toMatchObject({ name: "a.txt", sizeBytes: 12, blockCrc32c: new Uint8Array(4) });
     expect(Buffer.from(input?.blob.kind === "inline" ? input.blob.bytes : "").toString()).toBe("inline bytes");
     expect((await bench.put("inbox/b.jpg")).jobIds).toEqual([]);
   });

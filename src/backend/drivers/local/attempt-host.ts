@@ -3,6 +3,7 @@ import { isSluiceError, SluiceError } from "../../../core/errors.ts";
 import { type AttemptResult, NO_USAGE } from "../../../core/job.ts";
 import { backoffMs } from "../../../lib/backoff.ts";
 import { overwriteFile } from "../../../lib/overwrite-file.ts";
+import { verifyInline } from "../../../objectstore/blob-check.ts";
 import type { LeasedJob, StagedOutput } from "../../../state/state.ts";
 import type { AttemptHost } from "../../../supervisor/attempt-host.ts";
 import type { LocalBackendOptions } from "../local.ts";
@@ -80,7 +81,8 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
     async input(scratchFolder) {
       if (input === null)
         throw new SluiceError("INTERNAL", `Cannot stage the input of job "${lease.jobId}": it has none`);
-      if (input.blob.kind !== "inline") return blobs.materialise(input.blob, scratchFolder);
+      if (input.blob.kind !== "inline") return blobs.materialise(input, scratchFolder);
+      verifyInline(input.blob.bytes, input);
       const path = `${scratchFolder}/input`;
       overwriteFile(path, input.blob.bytes);
       return path;

@@ -27,7 +27,7 @@ const LEASE = `UPDATE jobs SET state = ${RUNNING}, wait = NULL, attempt = attemp
 const SEQ = "SELECT seq, service FROM jobs WHERE id = ?";
 const INSERT =
   "INSERT INTO attempts (job, number, state, worker, token_hash, leased_at, grants) VALUES (?, ?, ?, ?, ?, ?, ?)";
-const INPUT = "SELECT blob_id, inline FROM blobs WHERE id = ?";
+const INPUT = "SELECT blob_id, inline, block_crc32c FROM blobs WHERE id = ?";
 const START = `UPDATE attempts SET state = ${ATTEMPT_RUNNING}, started_at = ? WHERE id = ?`;
 const FIRST_START = "UPDATE jobs SET started_at = ? WHERE seq = ? AND started_at IS NULL";
 
@@ -63,9 +63,10 @@ function isDoomed(store: Store, jobId: string): boolean {
 
 function inputOf(store: Store, row: JobRow): LeasedJob["input"] {
   if (row.input_blob === null || row.input_name === null) return null;
-  const blob = store.db.get<BlobRow>(INPUT, row.input_blob);
+  const blob = store.db.get<BlobRow & { readonly block_crc32c: Uint8Array }>(INPUT, row.input_blob);
   if (blob === undefined) throw new Error(`the pinned blob of job ${row.id} is missing`);
-  return { name: row.input_name, sizeBytes: row.input_bytes, blob: toBlobRef(blob) };
+  const { input_name: name, input_bytes: sizeBytes } = row;
+  return { name, sizeBytes, blob: toBlobRef(blob), blockCrc32c: blob.block_crc32c };
 }
 
 /** An attempt that is being stopped already stays so: its end comes by `finishAttempt`. */
