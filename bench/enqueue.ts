@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { DatabaseSync } from "node:sqlite";
-import type { Principal } from "../src/core/principal.ts";
+import { ADMIN_SUBJECT, type Principal } from "../src/core/principal.ts";
 import type { Service } from "../src/core/service.ts";
 import { openState } from "../src/state/open.ts";
 import type { NewJob, State } from "../src/state/state.ts";
@@ -16,7 +16,7 @@ const WARM_UP_MS = 1000;
 const TARGET_PER_S = 40_000;
 const TARGET_DELAY_MS = 10;
 
-const BY: Principal = { issuer: "local", subject: "bench", groups: [], scopes: ["admin"], via: "internal" };
+const BY: Principal = { issuer: "local", subject: ADMIN_SUBJECT, groups: [], scopes: ["admin"], via: "internal" };
 
 const SERVICE: Service = {
   name: "hash",

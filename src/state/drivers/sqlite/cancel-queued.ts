@@ -1,12 +1,14 @@
 import { addChore } from "./chore-rows.ts";
-import { CANCELLED, JOB_COLUMNS, type JobRow, QUEUED } from "./job-rows.ts";
+import { CANCELLED, JOB_COLUMNS, type JobRow } from "./job-rows.ts";
 import { endJob } from "./job-transitions.ts";
+import { QUEUED_WAITS } from "./open-jobs.ts";
 import type { Store } from "./store.ts";
 
 /** Queued jobs that are cancelled in the transaction that removes their service; the rest follows in the background. */
 const AT_ONCE = 500;
 
-const QUEUED_OF = `SELECT ${JOB_COLUMNS} FROM jobs WHERE service = ? AND state = ${QUEUED} AND seq <= ? ORDER BY seq LIMIT ?`;
+const QUEUED_OF = `SELECT ${JOB_COLUMNS} FROM jobs INDEXED BY jobs_open
+  WHERE open = 1 AND service = ? AND wait IN (${QUEUED_WAITS.join(", ")}) AND seq <= ? LIMIT ?`;
 
 export function cancelQueued(store: Store, service: string, owner: string): void {
   const upto = store.tally.last("job");

@@ -1,9 +1,12 @@
 import type { Change, ChangeKind } from "../../../core/change.ts";
+import { ADMIN_SUBJECT } from "../../../core/principal.ts";
 import type { Store } from "./store.ts";
 
 const INSERT = "INSERT INTO changes (seq, at, owner, kind, key, sequencer, data) VALUES (?, ?, ?, ?, ?, ?, ?)";
 const AFTER = "SELECT * FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";
-const AFTER_OF_OWNER = "SELECT * FROM changes WHERE owner = ? AND seq > ? ORDER BY seq LIMIT ?";
+const AFTER_OF_ADMIN = `SELECT * FROM changes WHERE owner = '${ADMIN_SUBJECT}' AND seq > ? ORDER BY seq LIMIT ?`;
+const AFTER_OF_OWNER = `SELECT * FROM changes INDEXED BY changes_owner WHERE owner <> '${ADMIN_SUBJECT}' AND owner = ? AND seq > ?
+  ORDER BY seq LIMIT ?`;
 // Two sub-selects, because SQLite walks the whole index for MIN and MAX in one SELECT.
 const BOUNDS = "SELECT (SELECT MIN(seq) FROM changes) first, (SELECT MAX(seq) FROM changes) last";
 const EXPIRE = "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes ORDER BY seq LIMIT ?) AND at < ?";
@@ -18,11 +21,7 @@ export function appendChange(store: Store, change: Omit<Change, "seq">): void {
 }
 
 export function changes(store: Store, after: number, limit: number, owner: string | null): Change[] {
-  const rows =
-    owner === null
-      ? store.db.all<ChangeRow>(AFTER, after, limit)
-      : store.db.all<ChangeRow>(AFTER_OF_OWNER, owner, after, limit);
-  return rows.map((row) => ({
+  return changeRows(store, after, limit, owner).map((row) => ({
     seq: row.seq,
     at: row.at,
     owner: row.owner,
@@ -31,6 +30,12 @@ export function changes(store: Store, after: number, limit: number, owner: strin
     sequencer: row.sequencer,
     data: JSON.parse(row.data) as Record<string, unknown>,
   }));
+}
+
+function changeRows(store: Store, after: number, limit: number, owner: string | null): ChangeRow[] {
+  if (owner === null) return store.db.all<ChangeRow>(AFTER, after, limit);
+  if (owner === ADMIN_SUBJECT) return store.db.all<ChangeRow>(AFTER_OF_ADMIN, after, limit);
+  return store.db.all<ChangeRow>(AFTER_OF_OWNER, owner, after, limit);
 }
 
 export function changeBounds(store: Store): { first: number; last: number } {

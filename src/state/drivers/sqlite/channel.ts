@@ -123,6 +123,8 @@ export class Channel {
     if (!("answers" in message)) return;
     if (message.stats !== null) this.#stats = message.stats;
     for (const answer of message.answers) this.#settle(answer);
+    // Runs after everybody who was answered has gone on: what they ask next leaves before the next message is read.
+    process.nextTick(() => this.#flush());
     if (message.notice !== null) this.#tell(message.notice);
   }
 

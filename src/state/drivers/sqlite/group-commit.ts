@@ -13,6 +13,8 @@ const CHANGE_SERVICES: readonly CallName[] = ["applyServices", "removeService"];
 
 /** Calls that share a savepoint while all goes well: keeping the pages for taking back costs as much as a third of an enqueue. */
 const CALLS_PER_SAVEPOINT = 16;
+/** Most calls of one group: bounds how long the first of them waits, and what a failed commit repeats. */
+const MAX_GROUP = 256;
 
 export interface GroupResult {
   readonly answers: readonly Answer[];
@@ -44,10 +46,12 @@ export class GroupCommit {
     this.#reserveFile = reserveFile;
   }
 
-  /** @throws the I/O error after which the process must end */
-  run(calls: readonly Call[]): GroupResult {
+  /** `take` hands over calls that wait, at most `room` of them; it is asked again until it has none, so that calls which come while
+   *  others run share their commit. @throws the I/O error after which the process must end */
+  run(take: (room: number) => readonly Call[]): GroupResult {
+    const calls: Call[] = [];
     try {
-      return this.#commit(calls);
+      return this.#commit(portionsOf(take, calls));
     } catch (error) {
       this.#abandon();
       if (isIoError(error)) throw error;
@@ -78,19 +82,28 @@ export class GroupCommit {
     };
   }
 
-  #commit(calls: readonly Call[]): GroupResult {
+  #commit(portions: Iterable<readonly Call[]>): GroupResult {
     const { db, tally } = this.#store;
+    const names = new Set<CallName>();
+    const answers: Answer[] = [];
     db.run("BEGIN IMMEDIATE");
-    const answers = portions(calls).flatMap((portion) => this.#portion(portion));
+    for (const calls of portions) {
+      for (const call of calls) names.add(call[1]);
+      answers.push(...this.#portion(calls));
+    }
     tally.flush();
     const more = moreToDo(this.#store);
-    crashBefore(calls);
+    if (names.has("finishAttempt")) crashPoint("finish.before-commit");
     db.run("COMMIT");
-    crashAfter(calls);
-    this.#commits += 1;
-    this.#memberCount += calls.length;
-    this.#largestGroup = Math.max(this.#largestGroup, calls.length);
+    crashAfter(names);
+    this.#count(answers.length);
     return { answers, notice: { ...tally.takeNotice(), moreToDo: more } };
+  }
+
+  #count(members: number): void {
+    this.#commits += 1;
+    this.#memberCount += members;
+    this.#largestGroup = Math.max(this.#largestGroup, members);
   }
 
   /** Calls under one savepoint. When one fails, all are taken back and each runs again under its own, so that it fails alone.
@@ -130,7 +143,7 @@ export class GroupCommit {
     if (others.length === 0) return { answers: refused, notice: null };
     if (this.#reserveFile !== null) rmSync(this.#reserveFile, { force: true });
     try {
-      const { answers, notice } = this.#commit(others);
+      const { answers, notice } = this.#commit([others]);
       return { answers: [...refused, ...answers], notice };
     } catch (error) {
       this.#abandon();
@@ -148,22 +161,21 @@ export class GroupCommit {
   }
 }
 
-function portions(calls: readonly Call[]): (readonly Call[])[] {
-  const count = Math.ceil(calls.length / CALLS_PER_SAVEPOINT);
-  return Array.from({ length: count }, (_, n) => calls.slice(n * CALLS_PER_SAVEPOINT, (n + 1) * CALLS_PER_SAVEPOINT));
+/** Cuts what waits into the shares of one savepoint, and notes in `seen` every call it gave out. */
+function* portionsOf(take: (room: number) => readonly Call[], seen: Call[]): Generator<readonly Call[]> {
+  for (;;) {
+    const calls = take(Math.min(CALLS_PER_SAVEPOINT, MAX_GROUP - seen.length));
+    if (calls.length === 0) return;
+    seen.push(...calls);
+    yield calls;
+  }
 }
 
-function crashBefore(calls: readonly Call[]): void {
-  if (names(calls, "finishAttempt")) crashPoint("finish.before-commit");
+function crashAfter(names: ReadonlySet<CallName>): void {
+  if (names.has("finishAttempt")) crashPoint("finish.committed");
+  if (names.has("leaseJobs")) crashPoint("lease.committed");
+  if (names.has("commitUpload")) crashPoint("put.committed");
 }
-
-function crashAfter(calls: readonly Call[]): void {
-  if (names(calls, "finishAttempt")) crashPoint("finish.committed");
-  if (names(calls, "leaseJobs")) crashPoint("lease.committed");
-  if (names(calls, "commitUpload")) crashPoint("put.committed");
-}
-
-const names = (calls: readonly Call[], name: CallName): boolean => calls.some((call) => call[1] === name);
 
 const diskFull = (call: Call): Answer =>
   failure(

@@ -1,7 +1,20 @@
 import type { SQLInputValue } from "node:sqlite";
 import { SluiceError } from "../../../core/errors.ts";
 import type { JobPage, JobQuery } from "../../state.ts";
-import { JOB_COLUMNS, JOB_STATES, type JobRow, stateCode, toJob } from "./job-rows.ts";
+import {
+  CANCELLED,
+  DELIVERING,
+  FAILED,
+  JOB_COLUMNS,
+  JOB_STATES,
+  type JobRow,
+  QUEUED,
+  RUNNING,
+  SUCCEEDED,
+  stateCode,
+  toJob,
+} from "./job-rows.ts";
+import { openGroups, QUEUED_WAITS } from "./open-jobs.ts";
 import type { Store } from "./store.ts";
 
 /** How far the clock may have been set back between two jobs and still list both rightly. */
@@ -11,15 +24,17 @@ const FILTERS = "created_at >= ? AND (? IS NULL OR owner = ?)";
 const NEWEST = `SELECT ${JOB_COLUMNS} FROM jobs WHERE seq < ? AND seq >= ? AND ${FILTERS} ORDER BY seq DESC LIMIT ?`;
 const OF_RUN = `SELECT ${JOB_COLUMNS} FROM jobs INDEXED BY jobs_run_name WHERE run_name = ? AND seq < ? AND seq >= ? AND ${FILTERS}
   ORDER BY seq DESC LIMIT ?`;
-const OF_STATE = `SELECT seq FROM jobs INDEXED BY jobs_listing WHERE service = ? AND state = ? AND seq < ? AND seq >= ?
+const TERMINAL = `SELECT seq FROM jobs INDEXED BY jobs_terminal WHERE open = 0 AND service = ? AND state = ? AND seq < ? AND seq >= ?
   AND ${FILTERS} ORDER BY seq DESC LIMIT ?`;
+const OPEN = `SELECT seq, state FROM jobs INDEXED BY jobs_open WHERE open = 1 AND service = ? AND wait IS ? AND priority = ? AND seq < ?
+  AND seq >= ? AND ${FILTERS} ORDER BY seq DESC LIMIT ?`;
 const OF_SEQ = `SELECT ${JOB_COLUMNS} FROM jobs WHERE seq = ?`;
 const QUEUES = `SELECT DISTINCT service FROM service_counts WHERE (? IS NULL OR owner = ?)`;
 const CREATED_AT = "SELECT seq, created_at FROM jobs WHERE seq >= ? ORDER BY seq LIMIT 1";
 const LAST = "SELECT MAX(seq) seq FROM jobs";
 
-/** Newest first. A filter by service or state reads one index range per service and state and merges them, so that a rare state among
- *  millions of jobs is found at once. */
+/** Newest first. A filter by service or state reads one index range per service and state (open jobs: per way of waiting and priority)
+ *  and merges them, so that a rare state among millions of jobs is found at once. */
 export function jobs(store: Store, query: JobQuery): JobPage {
   const rows = pageRows(store, query, query.limit + 1);
   const page = rows.slice(0, query.limit);
@@ -37,9 +52,8 @@ function pageRows(store: Store, query: JobQuery, limit: number): JobRow[] {
   if (query.service === undefined && query.states === undefined) {
     return store.db.all<JobRow>(NEWEST, ...range, ...filters, limit);
   }
-  const numbers = ranges(store, query).flatMap(({ service, state }) =>
-    store.db.all<{ seq: number }>(OF_STATE, service, state, ...range, ...filters, limit),
-  );
+  const values = [...range, ...filters, limit];
+  const numbers = servicesOf(store, query).flatMap((service) => numbersOf(store, service, query, values));
   const newest = numbers.sort((a, b) => b.seq - a.seq).slice(0, limit);
   return newest.flatMap(({ seq }) => store.db.get<JobRow>(OF_SEQ, seq) ?? []);
 }
@@ -69,13 +83,32 @@ function take(rows: Iterable<JobRow>, limit: number, wanted: (row: JobRow) => bo
   return taken;
 }
 
-function ranges(store: Store, query: JobQuery): { service: string; state: number }[] {
-  const services =
-    query.service === undefined
-      ? store.db.all<{ service: string }>(QUEUES, query.owner, query.owner).map((row) => row.service)
-      : [query.service];
-  const states = [...new Set(query.states ?? JOB_STATES)].map(stateCode);
-  return services.flatMap((service) => states.map((state) => ({ service, state })));
+function servicesOf(store: Store, query: JobQuery): string[] {
+  if (query.service !== undefined) return [query.service];
+  return store.db.all<{ service: string }>(QUEUES, query.owner, query.owner).map((row) => row.service);
+}
+
+/** Numbers of the service's newest jobs of the wanted states; `values` bind what follows the index range. */
+function numbersOf(
+  store: Store,
+  service: string,
+  query: JobQuery,
+  values: readonly SQLInputValue[],
+): { seq: number }[] {
+  const wanted = new Set((query.states ?? JOB_STATES).map(stateCode));
+  const terminal = [SUCCEEDED, FAILED, CANCELLED].filter((state) => wanted.has(state));
+  // Those that do not wait are RUNNING or DELIVERING: at most as many as there is capacity for.
+  const waits = [
+    ...(wanted.has(QUEUED) ? QUEUED_WAITS : []),
+    ...(wanted.has(RUNNING) || wanted.has(DELIVERING) ? [null] : []),
+  ];
+  const open = openGroups(store, service, waits).flatMap(({ wait, priority }) =>
+    store.db.all<{ seq: number; state: number }>(OPEN, service, wait, priority, ...values),
+  );
+  return [
+    ...open.filter(({ state }) => wanted.has(state)),
+    ...terminal.flatMap((state) => store.db.all<{ seq: number }>(TERMINAL, service, state, ...values)),
+  ];
 }
 
 /** The lowest number that a job made at or after `since` may have: jobs are numbered in the order of their times, but for a clock that

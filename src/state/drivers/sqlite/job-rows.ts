@@ -3,7 +3,7 @@ import type { Attempt, AttemptState, Grants, Job, JobState, Reason, Usage } from
 
 /** States as the database holds them: a state's place here is its code. The order is that of the columns of `service_counts`. */
 export const JOB_STATES = ["QUEUED", "RUNNING", "DELIVERING", "SUCCEEDED", "FAILED", "CANCELLED"] as const;
-export const [QUEUED, RUNNING, , SUCCEEDED, FAILED, CANCELLED] = [0, 1, 2, 3, 4, 5] as const;
+export const [QUEUED, RUNNING, DELIVERING, SUCCEEDED, FAILED, CANCELLED] = [0, 1, 2, 3, 4, 5] as const;
 export const stateCode = (state: JobState): number => JOB_STATES.indexOf(state);
 
 /** Why a QUEUED job is not at the head of its queue (`jobs.wait`). */

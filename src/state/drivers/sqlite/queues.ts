@@ -16,7 +16,7 @@ interface HeadRow {
 
 const HEAD = "SELECT seq, id, service, revision, owner, priority, created_at, input_bytes FROM jobs";
 // The indexes are named because without statistics SQLite may walk all queued jobs of the service instead.
-const READY_HEADS = `${HEAD} INDEXED BY jobs_ready WHERE wait = ${READY} AND service = ? AND seq > ? ORDER BY priority DESC, seq LIMIT ?`;
+const READY_HEADS = `${HEAD} INDEXED BY jobs_open WHERE open = 1 AND service = ? AND wait = ${READY} AND seq > ? ORDER BY priority DESC, seq LIMIT ?`;
 const DUE_HEADS = `${HEAD} INDEXED BY jobs_backoff WHERE wait = ${BACKOFF} AND service = ? AND not_before <= ? AND seq > ?
   ORDER BY not_before LIMIT ?`;
 const NEXT_DUE = `SELECT MIN(not_before) at FROM jobs INDEXED BY jobs_backoff WHERE wait = ${BACKOFF} AND service = ? AND not_before > ?`;

@@ -6,21 +6,20 @@ import { crossError, failure, GroupCommit } from "./group-commit.ts";
 import { handle, isRead } from "./handlers.ts";
 import { openStore, type Store } from "./store.ts";
 
-/** Most calls of one group: bounds its time and what a failed commit repeats. */
-const MAX_GROUP = 512;
-/** Above this, half of what waits makes a group: while the main thread goes on with the answers of one half, this one commits the other.
- *  With all in one group each thread would wait for the other in turn. */
-const SPLIT_ABOVE = 32;
+/** Answers of a group go out in messages of so many: the main thread goes on with the first while the others are on their way, and what it
+ *  sends next joins the next group before that commits. */
+const ANSWERS_PER_MESSAGE = 16;
 /** Pages in the WAL before they move to the database file: about 16 MiB. */
 const CHECKPOINT_FRAMES = 4000;
 
 /** The worker thread that owns the database. Each turn of its event loop takes what waits, commits the writes as one group, answers them,
- *  and then does the reads; meanwhile the next group gathers in the port. */
+ *  and then does the reads. */
 class StateWorker {
   readonly #port: MessagePort;
   readonly #store: Store;
   readonly #groups: GroupCommit;
-  #calls: Call[] = [];
+  #writes: Call[] = [];
+  #reads: Call[] = [];
   #orders: Order[] = [];
 
   constructor(port: MessagePort, options: WorkerOptions) {
@@ -35,36 +34,54 @@ class StateWorker {
   }
 
   #take(message: ToWorker): void {
-    if ("calls" in message) this.#calls.push(...message.calls);
-    else this.#orders.push(message.order);
+    if ("order" in message) {
+      this.#orders.push(message.order);
+      return;
+    }
+    for (const call of message.calls) (isRead(call[1]) ? this.#reads : this.#writes).push(call);
+  }
+
+  #takeWaiting(): void {
+    for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port))
+      this.#take(next.message);
   }
 
   #turn(): void {
-    for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port))
-      this.#take(next.message);
     try {
-      this.#runGroup(this.#calls.splice(0, groupSize(this.#calls.length)));
+      this.#takeWaiting();
+      this.#commitWrites();
+      this.#doReads();
+      this.#groups.checkpoint(CHECKPOINT_FRAMES);
     } catch (error) {
       this.#send({ fatal: crossError(error, "a commit") });
       this.#port.close();
       return;
     }
-    // The last order is to close, after which nothing comes.
-    const ready = this.#calls.length === 0 ? this.#orders : this.#orders.filter((order) => order[1] !== "close");
-    this.#orders = this.#orders.filter((order) => !ready.includes(order));
-    for (const order of ready) this.#obey(order);
-    if (this.#calls.length > 0) setImmediate(() => this.#turn());
+    this.#obeyOrders();
+    if (this.#writes.length > 0) setImmediate(() => this.#turn());
   }
 
-  #runGroup(calls: readonly Call[]): void {
-    const writes = calls.filter((call) => !isRead(call[1]));
-    if (writes.length > 0) {
-      const { answers, notice } = this.#groups.run(writes);
-      this.#send({ answers, notice, stats: this.#groups.stats() });
-      this.#groups.checkpoint(CHECKPOINT_FRAMES);
+  #commitWrites(): void {
+    if (this.#writes.length === 0) return;
+    const { answers, notice } = this.#groups.run((room) => {
+      if (this.#writes.length === 0) this.#takeWaiting();
+      return this.#writes.splice(0, room);
+    });
+    for (let at = 0; at < answers.length; at += ANSWERS_PER_MESSAGE) {
+      const isLast = at + ANSWERS_PER_MESSAGE >= answers.length;
+      this.#send({
+        answers: answers.slice(at, at + ANSWERS_PER_MESSAGE),
+        notice: isLast ? notice : null,
+        stats: isLast ? this.#groups.stats() : null,
+      });
     }
-    const reads = calls.filter((call) => isRead(call[1]));
-    if (reads.length > 0) this.#send({ answers: reads.map((call) => this.#read(call)), notice: null, stats: null });
+  }
+
+  #doReads(): void {
+    const reads = this.#reads;
+    if (reads.length === 0) return;
+    this.#reads = [];
+    this.#send({ answers: reads.map((call) => this.#read(call)), notice: null, stats: null });
   }
 
   #read(call: Call): Answer {
@@ -75,9 +92,15 @@ class StateWorker {
     }
   }
 
-  #obey(order: Order): void {
-    if (order[1] === "close") this.#close(order[0]);
-    else this.#backup(order[0], order[2]);
+  /** The order to close is the last message: it waits until all calls before it are done. */
+  #obeyOrders(): void {
+    const orders = this.#orders;
+    this.#orders = [];
+    for (const order of orders) {
+      if (order[1] === "backup") this.#backup(order[0], order[2]);
+      else if (this.#writes.length > 0) this.#orders.push(order);
+      else this.#close(order[0]);
+    }
   }
 
   #backup(id: number, to: string): void {
@@ -101,10 +124,6 @@ class StateWorker {
   #send(message: FromWorker): void {
     this.#port.postMessage(message);
   }
-}
-
-function groupSize(waiting: number): number {
-  return Math.min(MAX_GROUP, waiting > SPLIT_ABOVE ? Math.ceil(waiting / 2) : waiting);
 }
 
 /** Copies by a connection of its own in one step, on a thread of the pool: it sees one moment, and nobody waits for it. (In many steps it

@@ -1,9 +1,13 @@
+import { ADMIN_SUBJECT } from "../../../../core/principal.ts";
+
 /** The first schema. Rules that the tables keep:
  *  - every number that orders things comes from `sequences`, is given once and never again, even when its row is gone;
  *  - `blobs.refs` counts the object rows, staged outputs, open jobs and, where it came with the call, all jobs that name the blob; at 0 the row
  *    goes and a file blob enters `garbage`;
  *  - text compares by its UTF-8 bytes (BINARY), which is the order of keys;
  *  - `jobs.wait` is NULL unless QUEUED, else 0 ready, 1 blocked by an earlier job of the same service and input key, 2 in backoff;
+ *  - `jobs.open` is 1 until the job is terminal; a new job enters two indexes only, its id's and `jobs_open`;
+ *  - changes of the administrator's are in no index of owners, as he reads the whole log;
  *  - a `staged` row becomes readable when its publication's `state` is 1, and moves to `objects` later. */
 export const initial = `
 CREATE TABLE sequences (
@@ -16,7 +20,7 @@ CREATE TABLE changes (
   seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
   sequencer INTEGER NOT NULL, data TEXT NOT NULL
 );
-CREATE INDEX changes_owner ON changes (owner, seq);
+CREATE INDEX changes_owner ON changes (owner, seq) WHERE owner <> '${ADMIN_SUBJECT}';
 
 CREATE TABLE services (
   name TEXT PRIMARY KEY, owner TEXT NOT NULL, token TEXT NOT NULL, token_hash BLOB NOT NULL UNIQUE,
@@ -65,10 +69,10 @@ CREATE TABLE jobs (
   event_id TEXT NOT NULL, root_event_id TEXT NOT NULL, parent_job_id TEXT, hops INTEGER NOT NULL,
   event_source TEXT NOT NULL, event_time INTEGER NOT NULL, payload TEXT NOT NULL
 );
-CREATE INDEX jobs_ready ON jobs (service, priority DESC, seq) WHERE wait = 0;
+CREATE INDEX jobs_open ON jobs (service, wait, priority DESC, seq) WHERE open = 1;
 CREATE INDEX jobs_backoff ON jobs (service, not_before) WHERE wait = 2;
 CREATE INDEX jobs_input_key ON jobs (input_bucket, input_key, service, seq) WHERE open = 1 AND input_key IS NOT NULL;
-CREATE INDEX jobs_listing ON jobs (service, state, seq);
+CREATE INDEX jobs_terminal ON jobs (service, state, seq) WHERE open = 0;
 CREATE INDEX jobs_run_name ON jobs (run_name, seq) WHERE run_name IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at) WHERE ended_at IS NOT NULL;
 
