@@ -172,6 +172,7 @@ it("gives the script what the contract says", async () => {
     "PATH",
     "TMPDIR",
     "OSCAR_SERVICE_BASE_PATH",
+    "LOG_LEVEL",
   ])
     expect(environment[name]).toBeTruthy();
   expect(environment.OSCAR_SERVICE_TOKEN).toMatch(/^[0-9a-f]{64}$/);
@@ -191,6 +192,47 @@ it("gives the script what the contract says", async () => {
     body: "x",
   });
   expect(late.status).toBe(401);
+});
+
+it("fills the placeholders of an output path and keeps other braces, also under a hard quota", async () => {
+  await applyServices(server, [
+    {
+      name: "places",
+      script:
+        'echo "$LOG_LEVEL" > "$TMP_OUTPUT_DIR/level.txt"; mkdir "$TMP_OUTPUT_DIR/deep"; : > "$TMP_OUTPUT_DIR/deep/x"\n',
+      input: "places/in",
+      output: "'places/filed/{date}/{stem}/{input}/{job}/{what}'",
+      more: { cpu_limit: "true", cpu: "'0.5'", log_level: "DEBUG" },
+    },
+  ]);
+  await put("places", "in/a.b.txt", "x");
+  const [job] = await jobsOf("places");
+  expect(job).toMatchObject({ state: "SUCCEEDED", output_count: 2 });
+  const day = ((await (await api(server, `/system/jobs/${job?.id}`)).json()) as { created_at: string }).created_at;
+  const folder = `filed/${day.slice(0, 10)}/a.b/a.b.txt/${job?.id}/{what}`;
+  expect(await text("places", `${folder}/level.txt`)).toBe("DEBUG\n");
+  expect(await text("places", `${folder}/deep/x`)).toBe("");
+});
+
+it("shows a job's attempts and usage, and a server's capacity and queues", async () => {
+  await applyServices(server, [
+    {
+      name: "shown",
+      script: 'test -n "$QUICK" || sleep 600\n',
+      input: "shown/in",
+      more: { concurrency: "1", retries: "{max_attempts: 2, backoff: 50ms}", timeout: "1s" },
+    },
+  ]);
+  await put("shown", "in/a", "x");
+  await put("shown", "in/b", "x");
+  await running("shown");
+  const status = (await server.cli(["status"])).stdout;
+  expect(status).toMatch(/^local +local +\d+\/\d+ +[\d.]+\/[\d.]+ +\S+\/\S+ +\S+\/\S+$/m);
+  expect(status).toMatch(/^shown +1 +1 .*1 of at most 1/m);
+  const [job] = await jobsOf("shown");
+  const shown = (await server.cli(["jobs", "show", job?.id ?? ""])).stdout;
+  expect(shown).toMatch(/^attempt 1 .* on local: timeout: .+\n(?:.*\n)?attempt 2 .* on local: timeout/m);
+  for (const fact of ["cpu time", "memory", "took", "message"]) expect(shown).toMatch(new RegExp(`^${fact} +\\S`, "m"));
 });
 
 it("follows a log while the script writes it", async () => {
@@ -229,6 +271,9 @@ it("takes a call's body as input, by user and by service token, and answers with
   const submitted = await server.cli(["submit", "calls"], { input: "from the command line" });
   await settled(server);
   expect(await text("calls", `out/${submitted.stdout.trim()}`)).toBe("from the command line");
+  const again = (await server.cli(["jobs", "retry", submitted.stdout.trim()])).stdout.trim();
+  await settled(server);
+  expect(await text("calls", `out/${again}`)).toBe("from the command line");
   expect((await api(server, "/job/nobody", { method: "POST", body: "x" })).status).toBe(404);
   expect((await fetch(`${server.api}/job/calls`, { method: "POST", body: "x" })).status).toBe(401);
 });
