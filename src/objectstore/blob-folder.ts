@@ -1,5 +1,5 @@
-import { constants } from "node:fs";
-import { chmod, chown, mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
+import { constants, statSync } from "node:fs";
+import { chmod, chown, mkdir, readdir, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { newBlobId } from "../core/ids.ts";
 import { chmodFile, chownFile, closeFile, openFile, statFile, systemCode } from "./disk-io.ts";
@@ -7,6 +7,7 @@ import { chmodFile, chownFile, closeFile, openFile, statFile, systemCode } from 
 /** Blobs that share a folder before the next one begins: so that their fsyncs of it can be shared, while folders fill evenly. */
 const BLOBS_PER_TURN = 64;
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
+const SHARED_FOLDER_MODE = 0o2710;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** Who may read a blob: the server alone, or the slots of running sandboxes too. Nobody may write one. */
@@ -35,13 +36,12 @@ export class BlobFolder {
     this.#young = listFollows ? new Set() : null;
   }
 
-  /** Makes the 256 folders. With a group they are setgid, so that files get it without a call each. */
+  /** Makes the 256 folders, and mends those that a restored backup brought, or a server with another group. With a group they are setgid, so
+   *  that files get it without a call each. */
   static async open(path: string, access: BlobAccess, listFollows: boolean): Promise<BlobFolder> {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    const known = (await isOpenTo(path, access.gid)) ? new Set(await readdir(path)) : new Set<string>();
-    await Promise.all(
-      PREFIXES.filter((name) => !known.has(name)).map((name) => makeFolder(join(path, name), access.gid)),
-    );
+    const folders = PREFIXES.map((name) => join(path, name));
+    await Promise.all(folders.filter((each) => !isOpenTo(each, access.gid)).map((each) => mendFolder(each, access)));
     await makeFolder(path, access.gid);
     const folder = new BlobFolder(path, access, listFollows);
     await folder.#probe();
@@ -117,9 +117,20 @@ export class BlobFolder {
   }
 }
 
-/** The outer folder gets its group last: when it is right, so are those inside. */
-async function isOpenTo(path: string, gid: number | null): Promise<boolean> {
-  return gid === null || (await stat(path)).gid === gid;
+/** Sync calls, because 256 async ones would take most of the time that a start has. */
+function isOpenTo(path: string, gid: number | null): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && (gid === null || (stats.gid === gid && (stats.mode & 0o7777) === SHARED_FOLDER_MODE));
+}
+
+/** The folder becomes right last: a crash before that begins anew. */
+async function mendFolder(path: string, access: BlobAccess): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  for (const name of access.gid === null ? [] : await readdir(path)) {
+    await chown(join(path, name), process.geteuid?.() ?? -1, access.gid ?? -1);
+    await chmod(join(path, name), access.mode);
+  }
+  await makeFolder(path, access.gid);
 }
 
 /** The slots pass through the folders (x) but cannot list them: names are secret. */
@@ -127,5 +138,5 @@ async function makeFolder(path: string, gid: number | null): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   if (gid === null) return;
   await chown(path, process.geteuid?.() ?? -1, gid);
-  await chmod(path, 0o2710);
+  await chmod(path, SHARED_FOLDER_MODE);
 }

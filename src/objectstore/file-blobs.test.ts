@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -225,6 +226,19 @@ describe("files", () => {
       rmSync(join(dir, "blobs", "7f"), { recursive: true });
       await open({ slotsGid: 54_321 });
       expect(statSync(join(dir, "blobs", "7f")).gid).toBe(54_321);
+      // As a restore leaves it: the outer folder is right already, an inner one and its files are not.
+      const copied = join(dir, "blobs", "7f", `7f${"0".repeat(30)}`);
+      writeFileSync(copied, "x", { mode: 0o400 });
+      for (const [path, mode] of [
+        [copied, 0o400],
+        [join(dir, "blobs", "7f"), 0o700],
+      ] as const) {
+        chownSync(path, 0, 0);
+        chmodSync(path, mode);
+      }
+      await open({ slotsGid: 54_321 });
+      expect(statSync(copied)).toMatchObject({ gid: 54_321, mode: 0o100440 });
+      expect(statSync(join(dir, "blobs", "7f")).mode & 0o7777).toBe(0o2710);
     },
   );
 
