@@ -1,0 +1,100 @@
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cleanEnv, newFolder, type RunningServer, runCli, startServer } from "../support/server.ts";
+import { allJobs, applyServices, settled } from "../support/workflow.ts";
+
+/** `sluice up` and what is done around it: its directory, its signals, backups under load. */
+
+let folder = "";
+let server: RunningServer;
+beforeAll(async () => {
+  folder = await newFolder("up");
+  server = await startServer();
+});
+afterAll(async () => {
+  await server?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("a data directory", () => {
+  const up = (data: string) =>
+    runCli(["up", "--data", data, "--port", "0", "--s3-port", "0"], cleanEnv(), { cwd: folder });
+
+  it("of a newer program is refused and keeps what it has", async () => {
+    const newer = join(folder, "newer");
+    await mkdir(newer);
+    await writeFile(join(newer, "VERSION"), "99\n");
+    expect(await up(newer)).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^sluice: DATA_DIR_NEWER: Cannot .*99/),
+    });
+    expect(await readdir(newer)).not.toContain("db");
+    expect(await readFile(join(newer, "VERSION"), "utf8")).toBe("99\n");
+  });
+
+  it("that another process has is refused with its number", async () => {
+    expect(await up(server.data)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(new RegExp(`^sluice: DATA_DIR_LOCKED: .*process ${server.pid} uses it`)),
+    });
+  });
+
+  it("is taken over by the next process as soon as the first has ended", async () => {
+    const data = join(folder, "handed-over");
+    const first = await startServer({ data });
+    const second = startServer({ data });
+    expect(await first.stop()).toBe(0);
+    expect(await (await second).stop()).toBe(0);
+  });
+});
+
+it("a backup under load has each object with its bytes, and its jobs go on where it is restored", async () => {
+  const own = await startServer();
+  const [copied, restored, many, got] = ["copied", "restored", "many", "got"].map((name) => join(folder, name));
+  if (!copied || !restored || !many || !got) throw new Error("cannot happen");
+  const body = (n: number): string => `${n} `.repeat(n % 3 === 0 ? 60_000 : 2);
+  try {
+    await applyServices(own, [
+      { name: "words", script: 'wc "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$FILE_NAME"\n', input: "texts/in" },
+    ]);
+    await mkdir(many);
+    for (let n = 0; n < 200; n++) await writeFile(join(many, `${n}.txt`), body(n));
+    const uploading = own.cli(["put", many, "texts/in/"]);
+    await expect.poll(async () => (await allJobs(own)).length, { timeout: 30_000, interval: 20 }).toBeGreaterThan(5);
+    expect((await own.cli(["backup", copied])).code).toBe(0);
+    expect((await uploading).code).toBe(0);
+  } finally {
+    await own.stop();
+  }
+  expect((await runCli(["restore", copied, restored], cleanEnv())).code).toBe(0);
+  const again = await startServer({ data: restored });
+  try {
+    const jobs = await settled(again);
+    expect(jobs.filter((job) => job.state !== "SUCCEEDED")).toEqual([]);
+    expect((await again.cli(["get", "texts/in/", got])).code).toBe(0);
+    const names = (await readdir(got, { recursive: true })).filter((name) => name.endsWith(".txt"));
+    expect(jobs).toHaveLength(names.length);
+    for (const name of names)
+      expect((await readFile(join(got, name), "utf8")) === body(Number.parseInt(name.replace(/.*\//, ""), 10))).toBe(
+        true,
+      );
+  } finally {
+    await again.stop();
+  }
+});
+
+it("says more after SIGHUP when its settings say so, and stays as it is when they are wrong", async () => {
+  const config = join(folder, "level.yaml");
+  await writeFile(config, "log_level: error\n");
+  const own = await startServer({ args: ["--config", config] });
+  await writeFile(config, "log_level: wrong\n");
+  process.kill(own.pid, "SIGHUP");
+  await expect.poll(() => own.log(), { timeout: 10_000 }).toContain("the log level stays");
+  await writeFile(config, "log_level: info\n");
+  process.kill(own.pid, "SIGHUP");
+  await expect.poll(() => own.log(), { timeout: 10_000 }).toContain('"log_level":"info"');
+  expect(await own.stop()).toBe(0);
+  expect(own.log()).toContain('"stopping"');
+});
