@@ -168,10 +168,10 @@ describe("output", () => {
 
 describe("what is left behind", () => {
   test("background processes are killed, counted and said", async () => {
-    const begun = await bench.run("sleep 300 & sleep 300 & (setsid sleep 300 &) ; exit 0");
+    const begun = await bench.run("sleep 353 & sleep 353 & (setsid sleep 353 &) ; exit 0");
     expect(begun).toMatchObject({ exitCode: 0, notes: ["3 background processes were killed"] });
     expect(runningSleeps()).toEqual([]);
-    expect((await bench.run("sleep 300 & exit 4")).notes).toEqual(["1 background process was killed"]);
+    expect((await bench.run("sleep 353 & exit 4")).notes).toEqual(["1 background process was killed"]);
   });
 
   test("processes that are just ending are no note", async () => {
@@ -210,7 +210,7 @@ describe("what is left behind", () => {
   test("closing leaves no process, control group, mount or folder", async () => {
     const other = await SandboxBench.open("bubblewrap");
     const instance = await other.sandbox.create(other.spec(other.workFolder()));
-    const running = other.runIn(instance, "sleep 300");
+    const running = other.runIn(instance, "sleep 353");
     await scriptOf(instance);
     const before = readFileSync("/proc/self/mountinfo", "utf8");
     await instance.destroy();
@@ -249,7 +249,7 @@ describe("failures of the sandbox itself", () => {
   });
 
   test("a launcher killed from outside is an infrastructure fault, and the slot recovers", async () => {
-    const run = bench.run("sleep 300", {
+    const run = bench.run("sleep 353", {
       whileRunning: async (instance) => {
         await scriptOf(instance);
         for (const pid of launchers()) process.kill(pid, "SIGKILL");
@@ -275,7 +275,7 @@ describe("users of the machine", () => {
     const instances = await Promise.all(
       Array.from({ length: 6 }, () => bench.sandbox.create(bench.spec(bench.workFolder()))),
     );
-    const runs = instances.map((instance) => bench.runIn(instance, "sleep 300"));
+    const runs = instances.map((instance) => bench.runIn(instance, "sleep 353"));
     const uids = await Promise.all(instances.map(async (instance) => uidOf(await scriptOf(instance))));
     await Promise.all(instances.map((instance) => instance.destroy()));
     await Promise.all(runs);
@@ -379,7 +379,7 @@ function commandLines(): string {
 }
 
 /** Sleeps of the tests' own length that are alive. */
-function runningSleeps(seconds = "300"): string[] {
+function runningSleeps(seconds = "353"): string[] {
   return commandLines()
     .split("\n")
     .filter((line) => line === `sleep\0${seconds}\0`);
