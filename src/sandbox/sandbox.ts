@@ -29,6 +29,8 @@ export interface SandboxSpec {
   /** The attempt's own folder on the store's file system; the driver gives it to the sandbox's uid, watches its size, and gives it back
    *  (owner the server, no setuid bits) before `destroy` resolves. Mounted where `mounts` say. */
   readonly workFolder: string;
+  /** Host path of the folder in the work folder that every script fills; it is never untouched. Absent: nothing is. */
+  readonly outputFolder?: string;
   readonly mounts: readonly SandboxMount[];
   /** A path inside, writable. */
   readonly workingDirectory: string;
@@ -72,6 +74,9 @@ export interface Instance {
   /** SIGTERM, and SIGKILL after `graceMs`; `exec` then resolves. Does nothing after the end. */
   stop(graceMs: number): Promise<void>;
   stats(): Promise<SandboxUsage>;
+  /** Names in the work folder, and `""` for the folder itself, whose inodes nobody changed in any way (content, rights, times, attributes,
+   *  flags) between creation and `destroy`, after which it is called. A name may be missing though nothing was changed. */
+  untouched(): ReadonlySet<string>;
   /** Leaves no process, mount, cgroup or folder ownership behind. Idempotent. */
   destroy(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -16,13 +16,14 @@ afterEach(async () => {
   rmSync(work, { recursive: true, force: true });
 });
 
+const ALL = new Set(["", "in", "home", "tmp", "script", "event.json"]);
 const content = { script: "echo a long script\n", event: "{}" };
 
 describe("AttemptFolders", () => {
   it("gives a folder to the next attempt of the revision, with its own script, event and input", async () => {
     const first = await folders.take("a.1", "r1", content);
     first.setMountPoint("one");
-    await folders.giveBack(first, "r1");
+    await folders.giveBack(first, "r1", ALL);
     expect(readdirSync(work)).toEqual([".spare-1"]);
     const second = await folders.take("b.1", "r1", { script: "x\n", event: '{"n":2}' });
     second.setMountPoint("two");
@@ -31,30 +32,29 @@ describe("AttemptFolders", () => {
     expect(readFileSync(join(work, "b.1/script"), "utf8")).toBe("x\n");
     expect(readFileSync(join(work, "b.1/event.json"), "utf8")).toBe('{"n":2}');
     expect(readdirSync(join(work, "b.1/in"))).toEqual(["two"]);
-    await folders.giveBack(second, null);
+    await folders.giveBack(second, null, ALL);
   });
 
   it("never gives one to another revision", async () => {
     const first = await folders.take("a.1", "r1", content);
-    await folders.giveBack(first, "r1");
+    await folders.giveBack(first, "r1", ALL);
     const second = await folders.take("b.1", "r2", content);
     expect(second).not.toBe(first);
-    await folders.giveBack(second, "r2");
+    await folders.giveBack(second, "r2", ALL);
   });
 
   it.each<[string, string | null]>([
     ["of a script that did not end well", null],
-    ["that a script left something in", "r1"],
+    ["that a script touched", "r1"],
   ])("removes one %s", async (_, revisionId) => {
     const folder = await folders.take("a.1", "r1", content);
-    if (revisionId !== null) writeFileSync(join(folder.path, "home/x"), "");
-    await folders.giveBack(folder, revisionId);
+    await folders.giveBack(folder, revisionId, revisionId === null ? ALL : new Set([...ALL].slice(1)));
     expect(readdirSync(work)).toEqual([]);
   });
 
   it("keeps 32 at most, the latest", async () => {
     const taken = await Promise.all(Array.from({ length: 40 }, (_, n) => folders.take(`a.${n}`, `r${n}`, content)));
-    for (const [n, folder] of taken.entries()) await folders.giveBack(folder, `r${n}`);
+    for (const [n, folder] of taken.entries()) await folders.giveBack(folder, `r${n}`, ALL);
     expect(readdirSync(work)).toHaveLength(32);
     expect(await folders.take("b.1", "r39", content)).toBe(taken[39]);
     expect(await folders.take("b.2", "r0", content)).not.toBe(taken[0]);
@@ -62,18 +62,18 @@ describe("AttemptFolders", () => {
 
   it("has none left when nothing ran for a while", async () => {
     const [first, second] = [await folders.take("a.1", "r1", content), await folders.take("b.1", "r1", content)];
-    await folders.giveBack(first, "r1");
-    await folders.giveBack(second, "r1");
+    await folders.giveBack(first, "r1", ALL);
+    await folders.giveBack(second, "r1", ALL);
     expect(readdirSync(work)).toHaveLength(2);
     await expect.poll(() => readdirSync(work), { timeout: 10_000 }).toEqual([]);
   });
 
   it("keeps none after it was closed", async () => {
     const [first, second] = [await folders.take("a.1", "r1", content), await folders.take("b.1", "r1", content)];
-    await folders.giveBack(first, "r1");
+    await folders.giveBack(first, "r1", ALL);
     await folders.close();
     expect(readdirSync(work)).toEqual(["b.1"]);
-    await folders.giveBack(second, "r1");
+    await folders.giveBack(second, "r1", ALL);
     expect(readdirSync(work)).toEqual([]);
   });
 
@@ -81,11 +81,11 @@ describe("AttemptFolders", () => {
     mkdirSync(join(work, "a.1/out/old"), { recursive: true });
     const first = await folders.take("a.1", "r1", content);
     expect(readdirSync(first.output)).toEqual([]);
-    await folders.giveBack(first, "r1");
+    await folders.giveBack(first, "r1", ALL);
     rmSync(join(work, ".spare-1"), { recursive: true });
     const second = await folders.take("a.2", "r1", content);
     expect(readdirSync(second.output)).toEqual([]);
-    await folders.giveBack(second, null);
+    await folders.giveBack(second, null, ALL);
   });
 
   it.each(["", "..", ".x", "a/b", "a b"])("refuses the id %j", async (id) => {

@@ -19,8 +19,8 @@ interface Spare {
  *                                    └─ not as it was made ─▶ removed          └─ idle, too many, close ─▶ removed
  *  ```
  *  Reuse, because making and removing them is dear: a third of all that a short job costs here. On ext4 without a journal it is worse than that, as each
- *  new inode is looked for behind all that were removed in the last minutes. Only where the script ended well, and only for jobs of one
- *  revision: they run one script for one owner. What is compared before is in `AttemptFolder.restore`; script, event and input are written anew. */
+ *  new inode is looked for behind all that were removed in the last minutes. Only where the script ended well, only for jobs of one revision (they run one
+ *  script for one owner), and only where the sandbox says that the inodes are untouched: see `AttemptFolder.restore`. */
 export class AttemptFolders {
   readonly #workFolder: string;
   readonly #log: Log;
@@ -51,16 +51,17 @@ export class AttemptFolders {
       folder.fill(content.script, content.event);
       return folder;
     } catch (error) {
-      await this.giveBack(folder, null);
+      await this.giveBack(folder, null, new Set());
       throw error;
     }
   }
 
   /** All processes of the sandbox must be gone. Never throws: what cannot be removed is said in the log, and removed at the next start.
-   *  @param revisionId of the attempt when its script ended well; null removes the folder */
-  async giveBack(folder: AttemptFolder, revisionId: string | null): Promise<void> {
+   *  @param revisionId of the attempt when its script ended well; null removes the folder
+   *  @param untouched of the sandbox's instance */
+  async giveBack(folder: AttemptFolder, revisionId: string | null, untouched: ReadonlySet<string>): Promise<void> {
     this.#active -= 1;
-    if (revisionId !== null && !this.#closed && folder.restore()) await this.#keep(folder, revisionId);
+    if (revisionId !== null && !this.#closed && folder.restore(untouched)) await this.#keep(folder, revisionId);
     else await this.#remove(folder);
     if (this.#active === 0) this.#idle = setTimeout(() => void this.#removeSpares(0), IDLE_MS).unref();
   }

@@ -53,6 +53,7 @@ class AttemptRun {
   readonly #lastLine = new LastLine();
   readonly #logging: Array<Promise<void>> = [];
   #folder: AttemptFolder | null = null;
+  #untouched: ReadonlySet<string> = new Set();
   #instance: Instance | null = null;
   #exec: ExecResult | null = null;
   #collected = NO_OUTPUTS;
@@ -95,6 +96,7 @@ class AttemptRun {
       id: this.#id,
       root: { kind: "host" },
       workFolder: folder.path,
+      outputFolder: folder.output,
       mounts,
       workingDirectory: SCRIPT_PATHS.home,
       limits,
@@ -208,13 +210,15 @@ class AttemptRun {
     const instance = this.#instance;
     this.#instance = null;
     await instance?.destroy();
+    if (instance) this.#untouched = instance.untouched();
   }
 
   /** With this machine's network a script can hand its folders to a stranger, who may still hold them. */
   async #leaveFolder({ outcome }: ScriptEnd): Promise<void> {
     const { revision } = this.#order;
     const mayBeUsedAgain = outcome === "ok" && revision.spec.network !== "host";
-    if (this.#folder !== null) await this.#options.folders.giveBack(this.#folder, mayBeUsedAgain ? revision.id : null);
+    if (this.#folder === null) return;
+    await this.#options.folders.giveBack(this.#folder, mayBeUsedAgain ? revision.id : null, this.#untouched);
   }
 
   /** A line of our own in the script's log. */

@@ -131,6 +131,10 @@ class MockInstance implements Instance {
     return this.#usage;
   }
 
+  untouched(): ReadonlySet<string> {
+    return new Set();
+  }
+
   async destroy(): Promise<void> {
     if (this.#destroyed) return;
     this.#destroyed = true;

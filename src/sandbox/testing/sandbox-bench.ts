@@ -33,6 +33,7 @@ export interface RunOptions {
   /** Mounts besides the work folder at /work. */
   readonly mounts?: readonly SandboxMount[];
   readonly network?: SandboxSpec["network"];
+  readonly outputFolder?: string;
   readonly onOutput?: (chunk: Buffer, stream: "out" | "err") => void | Promise<void>;
   /** Called when the program was started, with the living sandbox. */
   readonly whileRunning?: (instance: Instance) => Promise<void> | void;
@@ -83,6 +84,7 @@ export class SandboxBench {
       id: workFolder.slice(this.folder.length + 1),
       root: { kind: "host" },
       workFolder,
+      ...(options.outputFolder === undefined ? {} : { outputFolder: options.outputFolder }),
       mounts: [{ kind: "folder", source: workFolder, target: "/work", readOnly: false }, ...(options.mounts ?? [])],
       workingDirectory: "/work",
       limits: { ...ROOMY_LIMITS, ...options.limits },

@@ -43,6 +43,7 @@ export class FakeSandbox implements Sandbox {
       exec: async (exec) => ({ ...WELL, ...(await this.#script(fakeRun(spec, exec, stopped.signal))) }),
       stop: async (graceMs) => stopped.abort(graceMs),
       stats: async () => WELL.usage,
+      untouched: () => new Set(),
       destroy: async () => void this.living.delete(spec.id),
     };
   }

@@ -5,7 +5,7 @@ import { runFileText } from "./launcher-script.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
 import { OWN_PROCESSES, type Slot } from "./slot.ts";
-import { type FolderSize, giveFolder, takeFolderBack } from "./work-folder.ts";
+import { type FolderSize, type GivenTimes, giveFolder, takeFolderBack, untouchedSince } from "./work-folder.ts";
 
 /** What an instance needs of its driver. */
 export interface InstanceDriver {
@@ -30,7 +30,8 @@ export class BubblewrapInstance implements Instance {
   readonly #driver: InstanceDriver;
   readonly #spec: SandboxSpec;
   readonly #slot: Slot;
-  #given = false;
+  #given: GivenTimes | null = null;
+  #untouched: ReadonlySet<string> | null = null;
   /** True when a run may have left something alive, or a pipe in other hands: the slot starts afresh then. */
   #unclean = false;
   #run: Run | null = null;
@@ -46,8 +47,8 @@ export class BubblewrapInstance implements Instance {
 
   /** Gives the work folder to the slot's user. */
   async prepare(): Promise<void> {
-    this.#given = true;
-    await giveFolder(this.#spec.workFolder, this.#slot.user);
+    this.#given = new Map();
+    this.#given = await giveFolder(this.#spec.workFolder, this.#slot.user, this.#spec.outputFolder);
   }
 
   async exec(options: ExecOptions): Promise<ExecResult> {
@@ -73,6 +74,10 @@ export class BubblewrapInstance implements Instance {
     return this.#run === null ? [] : this.#slot.scriptProcesses();
   }
 
+  untouched(): ReadonlySet<string> {
+    return this.#untouched ?? new Set();
+  }
+
   destroy(): Promise<void> {
     this.#destroyed ??= this.#destroy();
     return this.#destroyed;
@@ -80,7 +85,7 @@ export class BubblewrapInstance implements Instance {
 
   async #finish(run: Run): Promise<ExecResult> {
     try {
-      if (!this.#given) await this.prepare();
+      if (this.#given === null) await this.prepare();
       const result = await run.result();
       this.#usage = result.usage;
       // On the machine's network a script can hand its output pipe to another sandbox.
@@ -100,16 +105,23 @@ export class BubblewrapInstance implements Instance {
     let empty = false;
     try {
       if (this.#unclean) await this.#slot.killAll();
-      if (this.#given) await this.#takeBack();
+      if (this.#given !== null) await this.#takeBack();
       empty = true;
     } finally {
       await this.#driver.release(this.#slot, empty);
     }
   }
 
+  /** What was touched in one run stays so, whatever the next one does. */
+  #note(untouched: ReadonlySet<string>): void {
+    const before = this.#untouched;
+    this.#untouched = before === null ? untouched : new Set([...untouched].filter((name) => before.has(name)));
+  }
+
   async #takeBack(): Promise<FolderSize> {
+    if (this.#given !== null) this.#note(untouchedSince(this.#spec.workFolder, this.#given));
     const size = await takeFolderBack(this.#spec.workFolder, this.#slot.user);
-    this.#given = false;
+    this.#given = null;
     return size;
   }
 

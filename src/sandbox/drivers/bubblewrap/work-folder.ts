@@ -1,4 +1,4 @@
-import { chmodSync, lchownSync, lstatSync, type Stats } from "node:fs";
+import { chmodSync, lchownSync, lstatSync, readdirSync, type Stats } from "node:fs";
 import { walkInSlices } from "../../../lib/walk-tree.ts";
 import type { SlotUser } from "./slot.ts";
 
@@ -13,15 +13,43 @@ const BLOCK_BYTES = 512;
 const OWNER_FILE = 0o600;
 const OWNER_FOLDER = 0o700;
 
-/** Makes the slot's user the owner of the folder and all that the supervisor put in it. Nothing may run in it. */
-export async function giveFolder(folder: string, user: SlotUser | null): Promise<void> {
-  if (user === null) return;
-  lchownSync(folder, user.uid, user.gid);
-  await walkInSlices(folder, ({ phase, path }) => {
-    if (phase === "enter") lchownSync(path, user.uid, user.gid);
-    return true;
-  });
+/** When the inodes of a work folder, by name, last changed before a script could reach them. */
+export type GivenTimes = ReadonlyMap<string, bigint>;
+
+/** Makes the slot's user the owner of the folder and all that the supervisor put in it. Nothing may run in it.
+ *
+ *  Nobody can set the time of an inode's last change, and every change sets it: that tells afterwards what a script left alone, in ways that Node
+ *  cannot read too. The clock behind it may be coarse, so `output` is given once more, last: what changed before that, by that same
+ *  clock, cannot be taken for what a script changes later. Anything else is left out of the answer. */
+export async function giveFolder(
+  folder: string,
+  user: SlotUser | null,
+  output: string | undefined,
+): Promise<GivenTimes> {
+  if (user !== null) {
+    lchownSync(folder, user.uid, user.gid);
+    await walkInSlices(folder, ({ phase, path }) => {
+      if (phase === "enter") lchownSync(path, user.uid, user.gid);
+      return true;
+    });
+  }
+  if (output === undefined) return new Map();
+  // Looking at an inode also makes newer kernels (6.13) take a finer clock for its next change.
+  const times = ["", ...readdirSync(folder)].map((name) => [name, changeTime(`${folder}/${name}`)] as const);
+  lchownSync(output, user?.uid ?? UNCHANGED, user?.gid ?? UNCHANGED);
+  const end = changeTime(output);
+  return new Map(times.filter(([, time]) => time < end));
 }
+
+/** Names of what has not changed since it was given. Every process of the sandbox must be gone, and the folder not yet be taken back. */
+export function untouchedSince(folder: string, given: GivenTimes): Set<string> {
+  return new Set([...given].filter(([name, time]) => changeTime(`${folder}/${name}`) === time).map(([name]) => name));
+}
+
+/** 0 for what is gone. */
+const changeTime = (path: string): bigint => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ctimeNs ?? 0n;
+/** For `chown`: no other owner, but the time of the change all the same. */
+const UNCHANGED = -1;
 
 /** Makes the server the owner again and the only one with rights: modes 0600 and 0700, so no set-id bits and no access list counts any
  *  more (its mask becomes empty). Says what the folder holds. Every process of the sandbox must be gone: then the tree stands still,
