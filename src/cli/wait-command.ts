@@ -30,6 +30,8 @@ export async function waitAndTell(client: Client, what: WaitFor, io: Io): Promis
   }
   for (const line of tally.failures()) tell(io, printable(line));
   for (const line of tally.replacements()) tell(io, printable(line));
+  if (what.kind === "quiet" && what.since === undefined && tally.ended === 0)
+    tell(io, "Nothing waits or runs; jobs that ended before are told with: --since 10m");
   say(io, tally.summary());
   return tally.good ? 0 : 1;
 }

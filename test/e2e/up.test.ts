@@ -50,6 +50,21 @@ describe("a data directory", () => {
   });
 });
 
+it("waiting for nothing says so, and how to see what ended before", async () => {
+  await applyServices(server, [{ name: "quick", script: "exit 3\n" }]);
+  const [id = ""] = (await server.cli(["submit", "quick"], { input: "x" })).stdout.split("\n");
+  expect((await server.cli(["jobs", "wait", id])).code).toBe(1);
+  expect(await server.cli(["jobs", "wait", "--all"])).toMatchObject({
+    code: 0,
+    stdout: "0 jobs: 0 succeeded\n",
+    stderr: expect.stringContaining("--since 10m"),
+  });
+  expect(await server.cli(["jobs", "wait", "--all", "--since", "10m"])).toMatchObject({
+    code: 1,
+    stdout: "1 job: 0 succeeded, 1 failed\n",
+  });
+});
+
 it("a backup under load has each object with its bytes, and its jobs go on where it is restored", async () => {
   const own = await startServer();
   const [copied, restored, many, got] = ["copied", "restored", "many", "got"].map((name) => join(folder, name));
