@@ -18,3 +18,13 @@ it("ARCHITECTURE.md has a row for every room", () => {
   );
   expect(rooms.filter((room) => !page.includes(`| \`${room}\` |`))).toEqual([]);
 });
+
+it("numbers each decision once, in its file's name and its title", () => {
+  const folder = new URL("../../docs/decisions/", import.meta.url);
+  const files = readdirSync(folder).toSorted();
+  expect(files.map((file) => file.slice(0, 4))).toEqual(files.map((_, n) => String(n + 1).padStart(4, "0")));
+  const wrong = files.filter(
+    (file) => !readFileSync(new URL(file, folder), "utf8").startsWith(`# ${file.slice(0, 4)}`),
+  );
+  expect(wrong).toEqual([]);
+});
