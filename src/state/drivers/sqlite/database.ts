@@ -1,6 +1,8 @@
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 
+/** The log file is cut to this after a time in which it could not be emptied: a backup was reading. */
+const LOG_KEPT_BYTES = 64 * 1024 * 1024;
 /** Memory for pages, in KiB: the server as a whole stays below 120 MB when idle. */
 const CACHE_KIB = 8 * 1024;
 
@@ -18,7 +20,7 @@ export class Database {
     this.file = file;
     this.#db = new DatabaseSync(file, { enableForeignKeyConstraints: false, timeout: 5000 });
     this.#db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;
-      PRAGMA cache_size=-${CACHE_KIB}; PRAGMA temp_store=MEMORY;`);
+      PRAGMA journal_size_limit=${LOG_KEPT_BYTES}; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA temp_store=MEMORY;`);
   }
 
   run(sql: string, ...values: SQLInputValue[]): number {

@@ -54,9 +54,7 @@ export class GroupCommit {
       return this.#commit(portionsOf(take, calls));
     } catch (error) {
       this.#abandon();
-      if (isIoError(error)) throw error;
-      if (!isDiskFull(error)) return { answers: calls.map((call) => failure(call, error)), notice: null };
-      return this.#runWithReserve(calls);
+      return isDiskFull(error) ? this.#runWithReserve(calls) : refuseAll(calls, error);
     }
   }
 
@@ -86,11 +84,12 @@ export class GroupCommit {
     const { db, tally } = this.#store;
     const names = new Set<CallName>();
     const answers: Answer[] = [];
-    db.run("BEGIN IMMEDIATE");
     for (const calls of portions) {
+      if (answers.length === 0) db.run("BEGIN IMMEDIATE");
       for (const call of calls) names.add(call[1]);
       answers.push(...this.#portion(calls));
     }
+    if (answers.length === 0) return { answers, notice: null };
     tally.flush();
     const more = moreToDo(this.#store);
     if (names.has("finishAttempt")) crashPoint("finish.before-commit");
@@ -147,7 +146,7 @@ export class GroupCommit {
       return { answers: [...refused, ...answers], notice };
     } catch (error) {
       this.#abandon();
-      if (!isDiskFull(error)) throw error;
+      if (!isDiskFull(error)) return refuseAll(calls, error);
       return { answers: [...refused, ...others.map(diskFull)], notice: null };
     }
   }
@@ -169,6 +168,12 @@ function* portionsOf(take: (room: number) => readonly Call[], seen: Call[]): Gen
     seen.push(...calls);
     yield calls;
   }
+}
+
+/** @throws the error itself when it is an I/O error */
+function refuseAll(calls: readonly Call[], error: unknown): GroupResult {
+  if (isIoError(error)) throw error;
+  return { answers: calls.map((call) => failure(call, error)), notice: null };
 }
 
 function crashAfter(names: ReadonlySet<CallName>): void {

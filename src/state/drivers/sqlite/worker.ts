@@ -11,6 +11,8 @@ import { openStore, type Store } from "./store.ts";
 const ANSWERS_PER_MESSAGE = 16;
 /** Pages in the WAL before they move to the database file: about 16 MiB. */
 const CHECKPOINT_FRAMES = 4000;
+/** Reads give way to writes that came meanwhile after so long. */
+const READS_TURN_MS = 10;
 
 /** The worker thread that owns the database. Each turn of its event loop takes what waits, commits the writes as one group, answers them,
  *  and then does the reads. */
@@ -58,7 +60,11 @@ class StateWorker {
       return;
     }
     this.#obeyOrders();
-    if (this.#writes.length > 0) setImmediate(() => this.#turn());
+    if (this.#isBusy) setImmediate(() => this.#turn());
+  }
+
+  get #isBusy(): boolean {
+    return this.#writes.length + this.#reads.length > 0;
   }
 
   #commitWrites(): void {
@@ -78,10 +84,11 @@ class StateWorker {
   }
 
   #doReads(): void {
-    const reads = this.#reads;
-    if (reads.length === 0) return;
-    this.#reads = [];
-    this.#send({ answers: reads.map((call) => this.#read(call)), notice: null, stats: null });
+    const until = performance.now() + READS_TURN_MS;
+    while (this.#reads.length > 0 && performance.now() < until) {
+      const answers = this.#reads.splice(0, ANSWERS_PER_MESSAGE).map((call) => this.#read(call));
+      this.#send({ answers, notice: null, stats: null });
+    }
   }
 
   #read(call: Call): Answer {
@@ -98,7 +105,7 @@ class StateWorker {
     this.#orders = [];
     for (const order of orders) {
       if (order[1] === "backup") this.#backup(order[0], order[2]);
-      else if (this.#writes.length > 0) this.#orders.push(order);
+      else if (this.#isBusy) this.#orders.push(order);
       else this.#close(order[0]);
     }
   }
