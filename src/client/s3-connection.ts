@@ -1,8 +1,9 @@
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import type { Agent, ClientRequest, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { SluiceError } from "../core/errors.ts";
+import { Agent as HttpAgent, request as httpRequest } from "../lib/node-http.ts";
 import { requestTarget, signRequest } from "../s3/sign-request.ts";
 import type { QueryPair } from "../s3/uri-encoding.ts";
 import { failureOf } from "./s3-answers.ts";
@@ -39,7 +40,7 @@ const LATE_ANSWER_MS = 100;
 export class S3Connection {
   readonly #options: S3ConnectionOptions;
   readonly #endpoint: URL;
-  readonly #agent: HttpAgent;
+  readonly #agent: Agent;
 
   constructor(options: S3ConnectionOptions) {
     this.#options = options;

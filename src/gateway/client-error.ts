@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { SluiceError } from "../core/errors.ts";
+import { STATUS_CODES } from "../lib/node-http.ts";
 import { problemOf } from "./error-answers.ts";
 
 /** What Node's parser could not make a request of, by the code of its error. */

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { createServer } from "../lib/node-http.ts";
 import { s3Error } from "../s3/errors.ts";
 import { AllowedHosts } from "./allowed-hosts.ts";
 import { answerError } from "./answer.ts";

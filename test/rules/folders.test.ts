@@ -108,6 +108,12 @@ describe("folder rules", () => {
     expect(long).toEqual([]);
   });
 
+  it("takes node:http from lib/node-http.ts, as to import it costs every start 14 MB", () => {
+    const valueImport = /^import (?!type\b)[^;]*from "node:http";/m;
+    const wrong = files.filter((file) => !isTest(file) && valueImport.test(readFileSync(join(SOURCE, file), "utf8")));
+    expect(wrong).toEqual([]);
+  });
+
   it("calls fetch only where a client of our own API lives", () => {
     const wrong = files.filter(
       (file) =>
