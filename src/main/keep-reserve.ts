@@ -3,15 +3,30 @@ import type { DiskReserve } from "../state/disk-reserve.ts";
 
 const LOOK_EVERY_MS = 10_000;
 
-/** Makes the reserve whole again once there is room for it. Returns the way to stop. */
-export function keepReserve(reserve: Pick<DiskReserve, "restore">, log: Log, everyMs = LOOK_EVERY_MS): () => void {
-  const timer = setInterval(() => {
+/** Makes the reserve, and again whenever it was given up and there is room for it. Nobody waits for its 64 MiB: a slow disk takes a second for
+ *  them. Returns the way to stop, which waits for a file that is being made. */
+export function keepReserve(
+  reserve: Pick<DiskReserve, "restore">,
+  log: Log,
+  everyMs = LOOK_EVERY_MS,
+): () => Promise<void> {
+  let looking: Promise<void> | null = null;
+  const look = async (): Promise<void> => {
     try {
-      reserve.restore();
+      await reserve.restore();
     } catch (error) {
-      log.warn("the disk reserve could not be made again", { error });
+      log.warn("the disk reserve could not be made", { error });
     }
-  }, everyMs);
+    looking = null;
+  };
+  const lookUnlessLooking = (): void => {
+    looking ??= look();
+  };
+  lookUnlessLooking();
+  const timer = setInterval(lookUnlessLooking, everyMs);
   timer.unref();
-  return () => clearInterval(timer);
+  return async () => {
+    clearInterval(timer);
+    await looking;
+  };
 }

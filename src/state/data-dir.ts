@@ -47,6 +47,7 @@ export interface DataDir {
   readonly logs: string;
   /** True when the last process did not end in order. */
   readonly unclean: boolean;
+  /** Not made by opening: that is for whoever keeps it. */
   readonly reserve: DiskReserve;
   /** `clean` says that everything was closed in order. */
   close(clean: boolean): void;
@@ -62,16 +63,14 @@ export async function openDataDir(dir: string, { slotsGid, waitMs = 10_000 }: Da
     checkVersion(path);
     for (const name of ["db", "logs"]) makeFolder(join(path, name), 0o700, null);
     for (const name of ["blobs", "work"]) makeFolder(join(path, name), slotsGid === null ? 0o700 : 0o710, slotsGid);
-    const reserve = new DiskReserve(join(path, "reserve"));
-    reserve.restore();
-    return opened(path, lock, takeCleanMark(path), reserve);
+    return opened(path, lock, takeCleanMark(path));
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function opened(path: string, lock: DirLock, wasClean: boolean, reserve: DiskReserve): DataDir {
+function opened(path: string, lock: DirLock, wasClean: boolean): DataDir {
   return {
     path,
     id: createHash("sha256").update(path).digest("hex").slice(0, 16),
@@ -80,7 +79,7 @@ function opened(path: string, lock: DirLock, wasClean: boolean, reserve: DiskRes
     work: join(path, "work"),
     logs: join(path, "logs"),
     unclean: !wasClean,
-    reserve,
+    reserve: new DiskReserve(join(path, "reserve")),
     close(clean) {
       if (clean) writeFileSync(cleanMark(path), "", { mode: 0o600 });
       lock.release();

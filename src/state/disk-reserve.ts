@@ -1,4 +1,6 @@
-import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
+import { type FileHandle, open, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 
 const RESERVE_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
@@ -8,28 +10,33 @@ const CHUNK_BYTES = 1024 * 1024;
 export class DiskReserve {
   readonly path: string;
   readonly #bytes: number;
+  #releases = 0;
 
   constructor(path: string, bytes = RESERVE_BYTES) {
     this.path = path;
     this.#bytes = bytes;
   }
 
+  /** Gives the file up, also while it is being made. */
   release(): void {
+    this.#releases += 1;
     rmSync(this.path, { force: true });
   }
 
-  /** Makes the file again where there is room. Returns whether it is whole. */
-  restore(): boolean {
+  /** Makes the file where it is missing and there is room for it and as much again, so that nobody else meets a full disk meanwhile.
+   *  Resolves with whether it is whole. One call at a time. */
+  async restore(): Promise<boolean> {
     if (this.#isWhole()) return true;
+    if (!(await this.#hasRoom())) return false;
     try {
-      this.#write();
-      return true;
+      await this.#write();
     } catch (error) {
       this.release();
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "ENOSPC" || code === "EDQUOT") return false;
       throw error;
     }
+    return this.#isWhole();
   }
 
   #isWhole(): boolean {
@@ -37,15 +44,27 @@ export class DiskReserve {
     return stats !== undefined && stats.size === this.#bytes && stats.blocks * 512 >= this.#bytes;
   }
 
-  #write(): void {
-    const fd = openSync(this.path, "w", 0o600);
+  async #hasRoom(): Promise<boolean> {
+    const { bavail, bsize } = await statfs(dirname(this.path));
+    return bavail * bsize >= 2 * this.#bytes;
+  }
+
+  async #write(): Promise<void> {
+    const releases = this.#releases;
+    const file = await open(this.path, "w", 0o600);
     try {
-      const chunk = Buffer.alloc(CHUNK_BYTES);
-      for (let left = this.#bytes; left > 0; left -= chunk.length)
-        writeSync(fd, chunk, 0, Math.min(left, chunk.length));
-      fsyncSync(fd);
+      await fill(file, this.#bytes, () => this.#releases === releases);
     } finally {
-      closeSync(fd);
+      await file.close();
     }
   }
+}
+
+async function fill(file: FileHandle, bytes: number, isWanted: () => boolean): Promise<void> {
+  const chunk = Buffer.alloc(Math.min(bytes, CHUNK_BYTES));
+  for (let left = bytes; left > 0; ) {
+    if (!isWanted()) return;
+    left -= (await file.write(chunk, 0, Math.min(left, chunk.length))).bytesWritten;
+  }
+  await file.sync();
 }
