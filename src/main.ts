@@ -92,6 +92,9 @@ async function openDirectory(config: Config, closers: Closers): Promise<Director
 async function openCore(config: Config, { dataDir, visible, slotsGid }: Directory, log: Log, closers: Closers) {
   const visiblePath = (path: string): string =>
     path.startsWith(`${dataDir.path}/`) ? `${visible}${path.slice(dataDir.path.length)}` : path;
+  // The database's thread starts while this one looks after the sandboxes.
+  const opening = openState({ driver: "sqlite", file: dataDir.database, reserveFile: dataDir.reserve.path });
+  closers.addOpening("state", opening, (state) => state.close());
   const sandbox = await openSandbox(
     sandboxOptions(config, { id: dataDir.id, dataDir: dataDir.path, visiblePath, log }),
   );
@@ -100,8 +103,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   for (const sentence of await sandbox.reclaim()) log.info(sentence);
   await prepareWorkFolder(dataDir.work, slotsGid);
 
-  const state = await openState({ driver: "sqlite", file: dataDir.database, reserveFile: dataDir.reserve.path });
-  closers.add("state", () => state.close());
+  const state = await opening;
   const admin = loadAdmin(dataDir.path, config.admin);
   const identity = createLocalIdentity({ admin, state });
   const logs = createFileLogs(dataDir.logs, { state, clock, log, maxBytes: config.logs.maxBytes });

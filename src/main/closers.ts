@@ -13,6 +13,15 @@ export class Closers {
     this.#steps.push({ name, close });
   }
 
+  /** Adds a part that is still being opened; one that could not be opened needs no closing. Whoever awaits it hears why it failed. */
+  addOpening<Part>(name: string, opening: Promise<Part>, close: (part: Part) => Promise<void> | void): void {
+    const opened = opening.then(
+      (part) => () => close(part),
+      () => () => undefined,
+    );
+    this.add(name, async () => (await opened)());
+  }
+
   /** Closes all; a second call does nothing. */
   async close(): Promise<void> {
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
