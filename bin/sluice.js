@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
 
 const [major] = process.versions.node.split(".");
 if (Number(major) < 24) {
@@ -11,8 +12,16 @@ if (Number(major) < 24) {
   );
   process.exit(2);
 }
-enableCompileCache();
-const source = new URL("../src/cli/index.ts", import.meta.url);
-const built = new URL("../dist/cli/index.js", import.meta.url);
-const { main } = await import(existsSync(fileURLToPath(source)) ? source.href : built.href);
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const isServer = process.argv[2] === "up";
+// What a start allocates mostly stays, which V8 answers by making its young generation larger, up to 33 MB, and a server without work would keep
+// that for nothing. `up` lets it grow once the server is ready (src/lib/young-generation.ts).
+const smallYoungGeneration = "--semi-space-growth-factor=1";
+if (isServer) setFlagsFromString(smallYoungGeneration);
+// What is in the cache is run: it lies beside the program, where only those who may change the program can write, not in a folder for all.
+enableCompileCache(at(".cache/compile"));
+const source = at("src");
+const fromSource = existsSync(source);
+if (isServer && fromSource) (await import("./strip-ahead.js")).stripAhead(source, smallYoungGeneration);
+const { main } = await import(fromSource ? "../src/cli/index.ts" : "../dist/cli/index.js");
 process.exitCode = await main(process.argv.slice(2));
