@@ -12,7 +12,7 @@ import { createDispatcher } from "./dispatcher.ts";
 /** Promise 2 where workers can be lost: every fourth attempt goes on behind a cut network after its lease is over, and comes back late with
  *  outputs of its own. The judge is the change log, because a listing cannot show what happened twice. */
 const JOBS = 40;
-const TTL_MS = 40;
+const TTL_MS = 200;
 const isCutOff = ({ jobId, attempt }: Lease, cut: readonly string[]): boolean => attempt === 1 && cut.includes(jobId);
 
 let bench: StateBench;
@@ -30,7 +30,7 @@ it("publishes each job's outputs once, though workers that were given up finish 
   const puts = await Promise.all(Array.from({ length: JOBS }, (_, n) => bench.put(`inbox/${n}`)));
   const ids = puts.flatMap(({ jobIds }) => jobIds);
   const cut = ids.filter((_, n) => n % 4 === 0);
-  const refused: Lease[] = [];
+  const refused: string[] = [];
   const watch = createLeases({
     state: bench.state,
     clock: systemClock,
@@ -44,10 +44,10 @@ it("publishes each job's outputs once, though workers that were given up finish 
     state: bench.state,
     clock: systemClock,
     leaseTtlMs: TTL_MS,
-    onRefused: (lease) => void refused.push(lease),
+    onRefused: ({ jobId }) => void refused.push(jobId),
     behave: ({ lease }) => ({
       outputs: [output(`out/${lease.jobId}`, `of attempt ${lease.attempt}`)],
-      ...(isCutOff(lease, cut) ? { runMs: 10 * TTL_MS, ignoresStop: true } : {}),
+      ...(isCutOff(lease, cut) ? { runMs: 5 * TTL_MS, ignoresStop: true } : {}),
     }),
   });
   const policy = openPolicy("fifo");
@@ -64,17 +64,21 @@ it("publishes each job's outputs once, though workers that were given up finish 
     timeout: 20_000,
     interval: 50,
   });
-  await vi.waitFor(() => expect(refused).toHaveLength(cut.length), { timeout: 5000 });
+  await vi.waitFor(() => expect(dispatcher.view().workers[0]?.attempts).toBe(0), { timeout: 10_000 });
   watch.stop();
 
-  const fenced = await bench.changes("attempt.fenced");
-  expect(fenced.map(({ key }) => key).toSorted()).toEqual(cut.toSorted());
-  expect(new Set((await bench.changes("job.succeeded")).map(({ key }) => key)).size).toBe(JOBS);
+  expect(cut.filter((id) => !refused.includes(id))).toEqual([]);
+  // On a busy machine more leases than these may be over too soon: what holds for one must hold for all.
+  const fenced = (await bench.changes("attempt.fenced")).map(({ key }) => key);
+  expect(fenced.toSorted()).toEqual(refused.toSorted());
+  expect((await bench.changes("job.succeeded")).map(({ key }) => key).toSorted()).toEqual(ids.toSorted());
   const made = (await bench.changes("object.created")).filter(({ key }) => key.startsWith("out/"));
   expect(made.map(({ data }) => data.jobId).toSorted()).toEqual(ids.toSorted());
   for (const id of cut) {
-    expect((await bench.state.attempts(id)).map(({ outcome }) => outcome).toSorted()).toEqual(["lost", "ok"]);
-    expect((await bench.state.object("out", id))?.etag).toBe(output("", "of attempt 2").blob.md5);
+    const attempts = await bench.state.attempts(id);
+    const winner = attempts.find(({ outcome }) => outcome === "ok")?.number ?? 0;
+    expect(winner).toBeGreaterThan(1);
+    expect((await bench.state.object("out", id))?.etag).toBe(output("", `of attempt ${winner}`).blob.md5);
   }
-  expect(await bench.garbage()).toHaveLength(cut.length);
+  expect(await bench.garbage()).toHaveLength(fenced.length);
 });
