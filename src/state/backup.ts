@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -30,15 +31,16 @@ const PARALLEL = 16;
 
 /** Copies a data directory while its server runs: the database at one moment, and every blob that this copy names. Blobs never change, so on one file
  *  system they are hard links, made in no time; elsewhere they are copied. Until it is whole the copy lies beside its place, named `.partial`.
- *  No blob is unlinked meanwhile: the hold is taken before the database is copied.
+ *  No blob is unlinked meanwhile: the hold is taken before the database is copied. Nothing that was there before is touched or removed, whoever chose the target.
  *  @throws SluiceError BACKUP_INVALID, DISK_FULL */
-export async function backup({ state, dataDir, target }: BackupOptions): Promise<void> {
+export async function backup({ state, dataDir, target: given }: BackupOptions): Promise<void> {
+  const target = given.replace(/(?<=.)\/+$/, "");
   checkTarget(target, dataDir);
   const partial = `${target}.partial`;
+  makePartial(partial, target);
   const release = state.holdBlobs();
   try {
-    rmSync(partial, { recursive: true, force: true });
-    mkdirSync(join(partial, "db"), { recursive: true, mode: 0o700 });
+    mkdirSync(join(partial, "db"), { mode: 0o700 });
     await state.backup(join(partial, DATABASE));
     await copyParts(dataDir, partial, join(partial, DATABASE));
     renameSync(partial, target);
@@ -126,14 +128,31 @@ async function copyBlob(
   });
 }
 
+/** Not with `recursive`: that never returns below /proc, where folders cannot be made (ENOENT, though the parent is there). */
+function makePartial(partial: string, target: string): void {
+  try {
+    mkdirSync(partial, { mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST"))
+      throw inOurWords(error, `Cannot back up to "${target}"`);
+    throw new SluiceError(
+      "BACKUP_INVALID",
+      `Cannot back up to "${target}": "${partial}" exists (remove what an unfinished backup left, or choose a new folder)`,
+    );
+  }
+}
+
 function checkTarget(target: string, dataDir: string): void {
   const refuse = (state: string): never => {
     throw new SluiceError("BACKUP_INVALID", `Cannot back up to "${target}": ${state}`);
   };
   if (!isAbsolute(target)) refuse("the path is not absolute");
+  if (target.includes("\0")) refuse("the path holds a NUL character");
   if (existsSync(target)) refuse("it exists (choose a new folder)");
   if (!existsSync(dirname(target))) refuse(`the folder "${dirname(target)}" does not exist (make it first)`);
-  if (`${target}/`.startsWith(`${dataDir}/`)) refuse("it lies inside the data directory (choose a place outside)");
+  // By their real paths: a link may lead inside.
+  if (`${realpathSync(dirname(target))}/`.startsWith(`${realpathSync(dataDir)}/`))
+    refuse("it lies inside the data directory (choose a place outside)");
 }
 
 function inOurWords(error: unknown, what: string): unknown {
