@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { MEGABYTE, residentBytes } from "../test/support/process-memory.ts";
 import { newFolder, type RunningServer, startServer } from "../test/support/server.ts";
 import { api, applyServices, s3Of, settled } from "../test/support/workflow.ts";
 import type { Bench, BenchResult } from "./bench.ts";
-import { MEGABYTE, residentBytes } from "./process-memory.ts";
 
 function bound(bytes: number, mostMegabytes: number, notes: string[]): BenchResult {
   const value = bytes / MEGABYTE;

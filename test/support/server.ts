@@ -22,6 +22,8 @@ export interface CliOptions {
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The program's file. Default: this checkout's. */
+  readonly bin?: string;
   /** The command is killed after this time. Default 2 minutes. */
   readonly timeoutMs?: number;
 }
@@ -35,6 +37,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A program and its arguments to run the server under: `strace`, `systemd-run` … */
   readonly under?: readonly string[];
+  /** The program's file, also for `cli`. Default: this checkout's. */
+  readonly bin?: string;
 }
 
 /** What `DIR/admin.json` holds. */
@@ -68,7 +72,7 @@ export interface RunningServer {
 
 /** The tests' own environment without anything that would point the CLI or a server somewhere. */
 export function cleanEnv(): NodeJS.ProcessEnv {
-  const foreign = /^(SLUICE_|AWS_|VITEST|NODE_OPTIONS$|NODE_ENV$|XDG_CONFIG_HOME$)/;
+  const foreign = /^(SLUICE_|AWS_|VITEST|NODE_OPTIONS$|NODE_ENV$|NODE_COMPILE_CACHE$|XDG_CONFIG_HOME$)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }
 
@@ -82,7 +86,7 @@ export async function newFolder(name: string): Promise<string> {
 /** Runs the CLI as its own process. */
 export function runCli(args: readonly string[], env: NodeJS.ProcessEnv, options: CliOptions = {}): Promise<CliResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CliResult>();
-  const child = spawn(process.execPath, [SLUICE_BIN, ...args], {
+  const child = spawn(process.execPath, [options.bin ?? SLUICE_BIN, ...args], {
     env: { ...env, ...options.env },
     cwd: options.cwd,
     timeout: options.timeoutMs ?? 120_000,
@@ -106,7 +110,8 @@ export function runCli(args: readonly string[], env: NodeJS.ProcessEnv, options:
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const parent = options.data === undefined ? await newFolder("e2e") : null;
   const data = options.data ?? join(parent ?? "", "data");
-  const argv = [SLUICE_BIN, "up", "--data", data, "--port", "0", "--s3-port", "0", "--json", ...(options.args ?? [])];
+  const bin = options.bin ?? SLUICE_BIN;
+  const argv = [bin, "up", "--data", data, "--port", "0", "--s3-port", "0", "--json", ...(options.args ?? [])];
   const [program = process.execPath, ...before] = [...(options.under ?? []), process.execPath];
   const child = spawn(program, [...before, ...argv], {
     env: { ...cleanEnv(), ...options.env },
@@ -120,7 +125,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     const ready = await readyLine(child, exited, log);
     const admin = await credentials(data, options.env);
     const { pid }: { pid: number } = JSON.parse(await readFile(join(data, "server.json"), "utf8"));
-    return running({ ...ready, data, pid, admin, exited, log, parent });
+    return running({ ...ready, bin, data, pid, admin, exited, log, parent });
   } catch (error) {
     child.kill("SIGKILL");
     if (parent !== null) await rm(parent, { recursive: true, force: true });
@@ -129,6 +134,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
 }
 
 interface Started {
+  readonly bin: string;
   readonly api: string;
   readonly s3: string;
   readonly data: string;
@@ -139,7 +145,7 @@ interface Started {
   readonly parent: string | null;
 }
 
-function running({ api, s3, data, pid, admin, exited, log, parent }: Started): RunningServer {
+function running({ bin, api, s3, data, pid, admin, exited, log, parent }: Started): RunningServer {
   const home = parent ?? data;
   const env: NodeJS.ProcessEnv = {
     ...cleanEnv(),
@@ -157,7 +163,7 @@ function running({ api, s3, data, pid, admin, exited, log, parent }: Started): R
     env,
     exited,
     log,
-    cli: (args, cliOptions) => runCli(args, env, cliOptions),
+    cli: (args, cliOptions) => runCli(args, env, { bin, ...cliOptions }),
     kill9: async () => {
       process.kill(pid, "SIGKILL");
       await exited;
