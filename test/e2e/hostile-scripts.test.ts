@@ -107,11 +107,15 @@ const CASES: readonly Case[] = [
   },
 ];
 
+/** User ids that no other server on this machine gives to its sandboxes. */
+const UID_BASE = 1_000_000 + process.pid * 256;
+
 let server: RunningServer;
+let isStopped = false;
 const jobs = new Map<string, JobRow>();
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: { SLUICE_SLOTS_UID_BASE: String(UID_BASE) } });
   await applyServices(
     server,
     CASES.map(({ name, script, more = {} }) => ({
@@ -128,7 +132,22 @@ beforeAll(async () => {
   for (const job of await settled(server, 400_000)) jobs.set(job.service, job);
 }, 500_000);
 
-afterAll(() => server?.stop());
+afterAll(() => (isStopped ? undefined : server?.stop()));
+
+/** Command lines of what runs under the user ids of this server's sandboxes. */
+function sandboxProcesses(): string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    try {
+      const uid = Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+      return uid >= UID_BASE && uid < UID_BASE + 256 ? [readFileSync(`/proc/${pid}/cmdline`, "latin1")] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** What a server keeps warm between jobs: no part of a job is in it. */
+const isLauncher = (commandLine: string): boolean => commandLine.startsWith("/bin/sh\0-c\0d=$1\nread -r _");
 
 describe("a script that", () => {
   it.each(CASES)("$name", async ({ name, reason, outputs, says, exit, signal }) => {
@@ -154,18 +173,8 @@ describe("a script that", () => {
   });
 
   it("leaves no process, mount, cgroup or folder behind", async () => {
-    const processes = readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name))
-      .map((pid) => {
-        try {
-          return readFileSync(`/proc/${pid}/status`, "utf8");
-        } catch {
-          return "";
-        }
-      });
-    const uids = processes.map((status) => Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? 0));
-    expect(uids.filter((uid) => uid >= 200_000 && uid < 200_256)).toEqual([]);
-    expect(await readdir(join(server.data, "work"))).toEqual([]);
+    expect(sandboxProcesses().filter((commandLine) => !isLauncher(commandLine))).toEqual([]);
+    await expect.poll(() => readdir(join(server.data, "work")), { timeout: 10_000 }).toEqual([]);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(`${server.data}/work`);
     expect((await allJobs(server, "&state=QUEUED,RUNNING")).length).toBe(0);
   });
@@ -210,4 +219,10 @@ describe("a sandbox that looks around", () => {
     expect(logs).toEqual([]);
     expect((await allJobs(server)).filter((job) => job.service.startsWith("look-"))).toHaveLength(names.length);
   });
+});
+
+it("a server that ends leaves no process of its sandboxes, not even what it kept warm", async () => {
+  isStopped = true;
+  expect(await server.stop()).toBe(0);
+  await expect.poll(sandboxProcesses, { timeout: 10_000 }).toEqual([]);
 });
