@@ -23,7 +23,8 @@ interface StagedRow {
 
 type Due = { readonly id: number; readonly state: number };
 
-const ANY_PUBLISHED = "SELECT 1 FROM publications WHERE state = 1 LIMIT 1";
+// `state > 0` beside it lets the index of the few publications that are due answer.
+const ANY_PUBLISHED = "SELECT 1 FROM publications WHERE state > 0 AND state = 1 LIMIT 1";
 const ANY_DUE = "SELECT 1 FROM publications WHERE state > 0 LIMIT 1";
 /** Published ones first, in the order in which they became visible. */
 const NEXT_DUE = "SELECT id, state FROM publications WHERE state > 0 ORDER BY state, version_base, id LIMIT 1";

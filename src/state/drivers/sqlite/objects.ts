@@ -24,8 +24,8 @@ const PUBLISHED = `SELECT ${PUBLISHED_COLUMNS}, ${BLOB}
 const OF_JOB = `SELECT ${OBJECT_COLUMNS}, k.name bucket_name FROM objects o JOIN buckets k ON k.id = o.bucket
   WHERE o.job_id = ? ORDER BY o.key LIMIT ?`;
 const PUBLISHED_OF_JOB = `SELECT ${PUBLISHED_COLUMNS}, k.name bucket_name
-  FROM publications p JOIN staged s ON s.publication = p.id JOIN blobs b ON b.id = s.blob JOIN buckets k ON k.id = s.bucket
-  WHERE p.state = 1 AND p.job_id = ? ORDER BY s.key LIMIT ?`;
+  FROM publications p CROSS JOIN staged s ON s.publication = p.id JOIN blobs b ON b.id = s.blob JOIN buckets k ON k.id = s.bucket
+  WHERE p.state > 0 AND p.state = 1 AND p.job_id = ? ORDER BY s.key LIMIT ?`;
 
 export function commitUpload(store: Store, upload: Upload): CommittedUpload {
   checkKey(upload.key);
@@ -83,7 +83,7 @@ export function object(store: Store, bucketName: string, key: string, versionSeq
 }
 
 export function objectCount(store: Store): number {
-  return store.db.get<{ count: number }>("SELECT count(*) AS count FROM objects WHERE is_latest = 1")?.count ?? 0;
+  return store.tally.objects;
 }
 
 /** A published output that is not settled yet is newer than the object it replaces: writers settle the key first. */

@@ -39,6 +39,7 @@ export function latestObject(store: Store, bucket: number, key: string): LatestR
 /** Removes a version for good. */
 export function deleteVersion(store: Store, row: Pick<LatestRow, "version_seq" | "blob">): void {
   store.db.run(DELETE, row.version_seq);
+  store.tally.countObject(-1);
   if (row.blob !== null) dropBlob(store, row.blob);
 }
 
@@ -55,6 +56,7 @@ export function putObject(store: Store, object: NewObject): { info: ObjectInfo; 
 }
 
 function insertRow(store: Store, object: NewObject, info: ObjectInfo): void {
+  store.tally.countObject(1);
   store.db.run(
     INSERT,
     info.versionSeq,

@@ -7,11 +7,13 @@ const COUNT_COLUMNS = ["queued", "running", "delivering", "succeeded", "failed",
 const ACTIVE = 6;
 
 type SequenceName = "change" | "version" | "job" | "blob";
-type Sequences = Record<SequenceName, number>;
+/** The one row of `sequences`: the last number given of each, and how many objects there are. */
+type Sequences = Record<SequenceName | "objects", number>;
 type CountDelta = readonly [service: string, owner: string, column: number, by: number];
 
-const READ_SEQUENCES = "SELECT change_seq change, version_seq version, job_seq job, blob_seq blob FROM sequences";
-const WRITE_SEQUENCES = "UPDATE sequences SET change_seq = ?, version_seq = ?, job_seq = ?, blob_seq = ?";
+const READ_SEQUENCES =
+  "SELECT change_seq change, version_seq version, job_seq job, blob_seq blob, objects FROM sequences";
+const WRITE_SEQUENCES = "UPDATE sequences SET change_seq = ?, version_seq = ?, job_seq = ?, blob_seq = ?, objects = ?";
 const ADD_COUNTS = `INSERT INTO service_counts (service, owner, ${COUNT_COLUMNS.join(", ")}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (service, owner) DO UPDATE SET ${COUNT_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")}`;
 
@@ -58,6 +60,15 @@ export class Tally {
     return this.#sequences[sequence];
   }
 
+  /** Counts an object that came or went. */
+  countObject(by: 1 | -1): void {
+    this.#sequences.objects += by;
+  }
+
+  get objects(): number {
+    return this.#sequences.objects;
+  }
+
   /** Counts a job that enters `to` (a state's code) and leaves `from`; null for not being there before or after. */
   moveJob(service: string, owner: string, from: number | null, to: number | null): void {
     if (from !== null) this.#counts.push([service, owner, from, -1]);
@@ -101,8 +112,8 @@ export class Tally {
 
   /** Writes sequences and counters into the open transaction; nothing when nothing was given out, so that an idle call costs no fsync. */
   flush(): void {
-    const { change, version, job, blob } = this.#sequences;
-    if (!isSame(this.#sequences, this.#written)) this.#db.run(WRITE_SEQUENCES, change, version, job, blob);
+    const { change, version, job, blob, objects } = this.#sequences;
+    if (!isSame(this.#sequences, this.#written)) this.#db.run(WRITE_SEQUENCES, change, version, job, blob, objects);
     this.#written = { ...this.#sequences };
     for (const row of sumCounts(this.#counts)) this.#db.run(ADD_COUNTS, row.service, row.owner, ...row.by);
   }
@@ -139,7 +150,7 @@ function readSequences(db: Database): Sequences {
 }
 
 const isSame = (a: Sequences, b: Sequences): boolean =>
-  a.change === b.change && a.version === b.version && a.job === b.job && a.blob === b.blob;
+  a.change === b.change && a.version === b.version && a.job === b.job && a.blob === b.blob && a.objects === b.objects;
 
 function sumCounts(deltas: readonly CountDelta[]): { service: string; owner: string; by: number[] }[] {
   const rows = new Map<string, { service: string; owner: string; by: number[] }>();

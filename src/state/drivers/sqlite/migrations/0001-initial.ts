@@ -12,9 +12,10 @@ import { ADMIN_SUBJECT } from "../../../../core/principal.ts";
 export const initial = `
 CREATE TABLE sequences (
   id INTEGER PRIMARY KEY CHECK (id = 1),
-  change_seq INTEGER NOT NULL, version_seq INTEGER NOT NULL, job_seq INTEGER NOT NULL, blob_seq INTEGER NOT NULL
+  change_seq INTEGER NOT NULL, version_seq INTEGER NOT NULL, job_seq INTEGER NOT NULL, blob_seq INTEGER NOT NULL,
+  objects INTEGER NOT NULL
 );
-INSERT INTO sequences VALUES (1, 0, 0, 0, 0);
+INSERT INTO sequences VALUES (1, 0, 0, 0, 0, 0);
 
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,

@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import type { ErrorCode } from "../../../core/errors.ts";
+import type { AttemptResult, Lease } from "../../../core/job.ts";
+import type { LeasedJob } from "../../state.ts";
+import { ADMIN, blob, output, result, service } from "../../testing/state-bench.ts";
+import type { Call, CallName } from "./calls.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { openStore, type Store } from "./store.ts";
+
+/** Hundreds of random calls in random groups, some of which fail; then everything that is kept twice (counters, references, flags, the change
+ *  log) must agree with the rows. The seed of a failing run is in its name. */
+
+/** Small and repeatable. @see https://en.wikipedia.org/wiki/Linear_congruential_generator (Numerical Recipes' constants) */
+class Dice {
+  #state: number;
+  constructor(seed: number) {
+    this.#state = seed;
+  }
+  below(limit: number): number {
+    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((this.#state / 2 ** 32) * limit);
+  }
+  pick<T>(values: readonly T[]): T | undefined {
+    return values[this.below(values.length)];
+  }
+}
+
+const OUTCOMES: AttemptResult["outcome"][] = ["ok", "ok", "ok", "exit", "lost", "stopped", "cancelled"];
+const KEYS = ["1", "2", "3"];
+const NOTHING = { resources: {}, devices: [] };
+const HELD =
+  "SELECT j.id jobId, a.number attempt, a.worker FROM attempts a JOIN jobs j ON j.seq = a.job WHERE a.state < 3";
+
+class RandomCalls {
+  readonly #store: Store;
+  readonly #groups: GroupCommit;
+  readonly #dice: Dice;
+  #leases: Lease[] = [];
+  #lastId = 0;
+  readonly codes = new Set<ErrorCode>();
+
+  constructor(store: Store, dice: Dice) {
+    this.#store = store;
+    this.#groups = new GroupCommit(store, null);
+    this.#dice = dice;
+    this.group([this.#apply()]);
+  }
+
+  group(calls: readonly [CallName, ...unknown[]][]): void {
+    const waiting = calls.map(([name, ...args]): Call => [++this.#lastId, name, args]);
+    const { answers } = this.#groups.run((room) => waiting.splice(0, room));
+    for (const [, ok, value] of answers) {
+      if (!ok) this.codes.add(value.code);
+      else if (Array.isArray(value)) this.#leases.push(...(value as LeasedJob[]).flatMap(({ lease }) => lease ?? []));
+    }
+  }
+
+  groupOfMany(): void {
+    this.group(Array.from({ length: 1 + this.#dice.below(20) }, () => this.#call()));
+  }
+
+  #apply(): [CallName, ...unknown[]] {
+    const retries = { maxAttempts: 2, backoffMs: 0 };
+    const onConflict = this.#dice.pick(["overwrite", "rename", "fail"] as const) ?? "fail";
+    const specs = [service("a", "inbox", "mid", { retries, onConflict }), service("b", "mid", "out", { retries })];
+    return ["applyServices", ADMIN, specs, "apply"];
+  }
+
+  #call(): [CallName, ...unknown[]] {
+    const dice = this.#dice.below(200);
+    const job = this.#job();
+    if (dice < 50) return this.#put();
+    if (dice < 90) return ["leaseJobs", [{ jobId: this.#ready(), worker: "w", grants: NOTHING }], Date.now()];
+    if (dice < 130) return this.#finish();
+    if (dice < 145) return ["stageOutputs", this.#lease(), this.#outputs()];
+    if (dice < 155) return ["startAttempt", this.#lease(), 1];
+    if (dice < 170) return ["continueFanOut", 1 + this.#dice.below(3)];
+    if (dice < 174) return ["cancelJob", ADMIN, job, 1];
+    if (dice < 180) return ["retryJob", ADMIN, job, 1];
+    if (dice < 183) return ["deleteJob", ADMIN, job];
+    if (dice < 186) return ["deleteObjects", ADMIN, this.#dice.pick(["inbox", "mid", "out"]), KEYS.slice(1), 1];
+    if (dice < 192) return this.#enqueue();
+    if (dice < 194) return ["recoverAttempts", "w", 1];
+    if (dice < 195) return ["expireJobs", Date.now() + 1000, 3];
+    if (dice < 196) return ["removeService", ADMIN, this.#dice.pick(["a", "b"]), this.#dice.below(2) === 0];
+    return this.#apply();
+  }
+
+  #put(): [CallName, ...unknown[]] {
+    const bucket = this.#dice.pick(["inbox", "inbox", "mid", "nowhere"]);
+    const facts = { contentType: "", metadata: {}, headers: {}, checksums: {}, condition: null };
+    const lineage = this.#dice.below(20) === 0 ? { rootId: "r", parentJobId: "p", hops: 16 } : null;
+    const bytes = blob("x", this.#dice.below(3) === 0 ? "inline" : "file");
+    return ["commitUpload", { by: ADMIN, bucket, key: this.#dice.pick(KEYS), blob: bytes, ...facts, lineage, at: 1 }];
+  }
+
+  #enqueue(): [CallName, ...unknown[]] {
+    const event = {
+      id: "e",
+      source: "http",
+      time: 1,
+      object: null,
+      rootId: "e",
+      parentJobId: null,
+      hops: 0,
+      payload: "",
+    };
+    const body = this.#dice.below(2) === 0 ? blob("body") : null;
+    return ["enqueue", { service: "a", event, body, runName: null, priority: this.#dice.below(3) }];
+  }
+
+  #finish(): [CallName, ...unknown[]] {
+    const outcome = this.#dice.pick(OUTCOMES) ?? "ok";
+    return ["finishAttempt", this.#lease(), result(outcome), this.#outputs(), null, Date.now()];
+  }
+
+  #outputs() {
+    const bucket = this.#dice.below(30) === 0 ? "nowhere" : undefined;
+    return Array.from({ length: this.#dice.below(4) }, () =>
+      output(`${bucket ?? this.#dice.pick(["mid", "out"])}/${this.#dice.pick(KEYS)}`),
+    );
+  }
+
+  /** Sometimes one that is not held any more. */
+  #lease(): Lease {
+    const old = this.#dice.below(6) === 0;
+    const held = old ? [] : this.#store.db.all<Lease>(HELD);
+    return this.#dice.pick(held) ?? this.#dice.pick(this.#leases) ?? { jobId: "none", attempt: 1, worker: "w" };
+  }
+
+  #ready(): string {
+    return (
+      this.#dice.pick(this.#store.db.all<{ id: string }>("SELECT id FROM jobs WHERE wait IN (0, 2)"))?.id ?? "none"
+    );
+  }
+
+  #job(): string {
+    const rows = this.#store.db.all<{ id: string }>("SELECT id FROM jobs ORDER BY seq DESC LIMIT 12");
+    return this.#dice.pick(rows)?.id ?? "none";
+  }
+}
+
+/** Statements that find rows which contradict others; each must find none. */
+const CONTRADICTIONS: Record<string, string> = {
+  "counters of jobs": `SELECT c.service, c.owner FROM service_counts c WHERE (queued, running, succeeded, failed, cancelled) <> (
+      SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 3),
+        count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)
+      FROM jobs j WHERE j.service = c.service AND j.owner = c.owner)`,
+  "counter of objects": "SELECT objects FROM sequences WHERE objects <> (SELECT count(*) FROM objects)",
+  "counters of attempts": `SELECT c.service FROM service_counts c WHERE active <> (
+      SELECT count(*) FROM attempts a JOIN jobs j ON j.seq = a.job WHERE a.state < 3 AND j.service = c.service AND j.owner = c.owner)`,
+  "references of blobs": `SELECT b.id, b.refs FROM blobs b WHERE refs <= 0 OR refs <> (SELECT count(*) FROM objects o WHERE o.blob = b.id)
+      + (SELECT count(*) FROM staged s WHERE s.blob = b.id)
+      + (SELECT count(*) FROM jobs j WHERE j.input_blob = b.id AND (j.open = 1 OR j.input_bucket IS NULL))`,
+  "blobs that are needed but gone": `SELECT j.id FROM jobs j LEFT JOIN blobs b ON b.id = j.input_blob
+      WHERE j.open = 1 AND j.input_blob IS NOT NULL AND b.id IS NULL UNION ALL
+      SELECT o.key FROM objects o LEFT JOIN blobs b ON b.id = o.blob WHERE b.id IS NULL`,
+  "garbage that is named": "SELECT g.blob_id FROM garbage g JOIN blobs b ON b.blob_id = g.blob_id",
+  "flags of jobs":
+    "SELECT id FROM jobs WHERE open <> (state < 3) OR (wait IS NULL) <> (state <> 0) OR (open = 0) <> (ended_at IS NOT NULL)",
+  "order of keys": `SELECT j.id FROM jobs j WHERE j.open = 1 AND j.input_key IS NOT NULL AND (j.wait IS 1) <> EXISTS (
+      SELECT 1 FROM jobs e WHERE e.open = 1 AND e.service = j.service AND e.input_bucket = j.input_bucket AND e.input_key = j.input_key
+      AND e.seq < j.seq)`,
+  "attempts of running jobs": `SELECT j.id FROM jobs j WHERE state = 1 AND NOT EXISTS (
+      SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.number = j.attempt AND a.state < 3)`,
+  "open attempts": `SELECT j.id FROM attempts a JOIN jobs j ON j.seq = a.job WHERE a.state < 3 AND (a.number <> j.attempt OR j.state NOT IN (1, 5))`,
+  "tokens of ended attempts": "SELECT id FROM attempts WHERE state >= 2 AND token_hash IS NOT NULL",
+  "gaps in the change log":
+    "SELECT count(*) FROM changes HAVING count(*) <> max(seq) OR max(seq) <> (SELECT change_seq FROM sequences)",
+  "versions made twice":
+    "SELECT key FROM changes WHERE kind = 'object.created' GROUP BY key, sequencer HAVING count(*) > 1",
+  "jobs that ended twice": `SELECT key FROM changes WHERE kind IN ('job.succeeded', 'job.failed', 'job.cancelled') GROUP BY key HAVING count(*) > 1`,
+  "jobs whose end is not logged": `SELECT j.id FROM jobs j WHERE j.open = 0 AND NOT EXISTS (
+      SELECT 1 FROM changes c WHERE c.key = j.id AND c.kind = 'job.' || (CASE j.state WHEN 3 THEN 'succeeded' WHEN 4 THEN 'failed' ELSE 'cancelled' END))`,
+  "objects whose birth is not logged": `SELECT key FROM objects o WHERE NOT EXISTS (
+      SELECT 1 FROM changes c WHERE c.kind = 'object.created' AND c.sequencer = o.version_seq)`,
+  "revisions that nobody names": `SELECT r.id FROM revisions r LEFT JOIN services s ON s.revision = r.id WHERE s.name IS NULL AND r.last_job IS NULL`,
+  "jobs without their revision":
+    "SELECT j.id FROM jobs j LEFT JOIN revisions r ON r.id = j.revision WHERE r.id IS NULL",
+};
+
+const SEEDS = Array.from({ length: 4 }, (_, n) => 1000 + n);
+it.each(SEEDS)("random calls leave nothing that contradicts itself (seed %i)", (seed) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-random-"));
+  const store = openStore(join(folder, "state.db"));
+  try {
+    const calls = new RandomCalls(store, new Dice(seed));
+    for (let group = 0; group < 50; group++) {
+      calls.groupOfMany();
+      for (const [what, sql] of Object.entries(CONTRADICTIONS)) {
+        expect({ what, group, rows: store.db.all(sql) }).toEqual({ what, group, rows: [] });
+      }
+    }
+    expect([...calls.codes]).not.toContain("INTERNAL");
+    expect(calls.codes.size).toBeGreaterThan(3);
+    const kinds = store.db.all<{ kind: string }>("SELECT DISTINCT kind FROM changes").map(({ kind }) => kind);
+    for (const kind of ["job.succeeded", "job.failed", "job.retrying", "attempt.fenced"]) expect(kinds).toContain(kind);
+  } finally {
+    store.db.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

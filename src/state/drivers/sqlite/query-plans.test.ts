@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import type { LeasedJob } from "../../state.ts";
+import { ADA, ADMIN, blob, output, result, service } from "../../testing/state-bench.ts";
+import type { CallName } from "./calls.ts";
+import { Database } from "./database.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { handle } from "./handlers.ts";
+import { openStore, type Store } from "./store.ts";
+
+/** No statement walks a table that grows with jobs or objects: the time of a call must not grow with what is stored. */
+
+const seen = new Set<string>();
+let folder = "";
+let store: Store;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "sluice-plans-"));
+  for (const name of ["run", "get", "all", "iterate"] as const) {
+    const original: (...args: never[]) => unknown = Database.prototype[name];
+    vi.spyOn(Database.prototype, name).mockImplementation(function (this: Database, ...args: unknown[]) {
+      seen.add(String(args[0]));
+      return original.apply(this, args as never[]) as never;
+    });
+  }
+  store = openStore(join(folder, "state.db"));
+  everything();
+  vi.restoreAllMocks();
+});
+afterAll(() => {
+  store.db.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function write(name: CallName, ...args: unknown[]): unknown {
+  const calls = [[1, name, args] as const];
+  const [answer] = new GroupCommit(store, null).run((room) => calls.splice(0, room)).answers;
+  if (!answer?.[1]) throw new Error(answer?.[2].message);
+  return answer[2];
+}
+
+const read = (name: CallName, ...args: unknown[]): unknown => handle(store, name, args);
+
+function put(bucket: string, key: string): string {
+  const facts = { contentType: "", metadata: {}, headers: {}, checksums: {}, condition: null, lineage: null, at: 1 };
+  const done = write("commitUpload", { by: ADMIN, bucket, key, blob: blob(key), ...facts });
+  return (done as { jobIds: string[] }).jobIds[0] ?? "";
+}
+
+function lease(jobId: string) {
+  const request = { jobId, worker: "w", grants: { resources: {}, devices: [] } };
+  const [leased] = write("leaseJobs", [request], Date.now()) as LeasedJob[];
+  if (leased === undefined) throw new Error(`job ${jobId} cannot be leased`);
+  return leased.lease;
+}
+
+/** Every call at least once, through its unusual branches too. */
+function everything(): void {
+  const retries = { maxAttempts: 2, backoffMs: 60_000 };
+  write("applyServices", ADMIN, [service("a", "inbox", "mid", { retries }), service("b", "mid", "out")], "apply");
+  const jobs = [put("inbox", "1"), put("inbox", "1"), put("inbox", "2"), put("inbox", "3")];
+  const [first = "", second = "", third = "", fourth = ""] = jobs;
+  publishMany(first);
+  write("finishAttempt", lease(second), result("exit"), [output("out/x")], null, Date.now());
+  write("finishAttempt", lease(third), result("ok"), [output("out/y")], null, Date.now());
+  lease(fourth);
+  write("recoverAttempts", "w", Date.now());
+  readEverything(first);
+  write("retryJob", ADMIN, third, 3);
+  write("cancelJob", ADMIN, second, 1);
+  write("deleteJob", ADMIN, first);
+  write("applyServices", ADA, [service("of-ada", "inbox")], "apply");
+  write("applyServices", ADMIN, [service("a", "inbox", "mid", { script: "new\n" })], "apply");
+  write("deleteObjects", ADMIN, "mid", ["2"], 1);
+  write("removeService", ADMIN, "a", true);
+  write("createBucket", ADMIN, "empty");
+  write("deleteBucket", ADMIN, "empty");
+  write("expireJobs", Date.now() + 1000, 10);
+  write("expireChanges", Date.now() + 1000, 1);
+  write("forgetBlobs", ["x"]);
+}
+
+function publishMany(jobId: string): void {
+  const held = lease(jobId);
+  write("startAttempt", held, 1);
+  write("stageOutputs", held, [output("mid/1"), output("mid/2")]);
+  write("finishAttempt", held, result("ok"), [output("mid/3")], null, 2);
+  readEverything(jobId);
+  put("mid", "1");
+  while (write("continueFanOut", 2));
+}
+
+function readEverything(jobId: string): void {
+  for (const after of ["", "1"]) read("listObjects", { bucket: "mid", prefix: "", after, delimiter: "/", limit: 10 });
+  for (const version of [undefined, 3]) read("object", "mid", "1", version);
+  const queries = [
+    {},
+    { service: "a" },
+    { states: ["QUEUED", "RUNNING", "FAILED"] },
+    { runName: "x" },
+    { owner: "ada" },
+  ];
+  for (const query of queries) read("jobs", { owner: null, limit: 10, since: Date.now(), ...query });
+  for (const owner of [null, "ada", ADMIN.subject]) read("changes", 0, 10, owner);
+  read("queues", null, 64, Date.now() + 1e9);
+  for (const name of ["jobOutputs", "attempts", "jobEvent", "job", "attemptLog"] as const) read(name, jobId, 1);
+  for (const name of ["changeBounds", "counts", "objectCount"] as const) read(name);
+  for (const name of ["services", "buckets"] as const) for (const owner of [null, "ada"]) read(name, owner);
+  read("tokenPrincipal", "x");
+  read("garbageBlobs", 10);
+  read("unknownBlobs", ["x"]);
+}
+
+const planOf = (sql: string): string[] =>
+  store.db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail);
+const statements = () => [...seen].filter((sql) => /^(SELECT|INSERT|UPDATE|DELETE)/.test(sql));
+
+it("no statement scans jobs, attempts, objects, blobs, staged outputs or publications", () => {
+  expect(statements().length).toBeGreaterThan(80);
+  const growing = statements().filter((sql) => !sql.includes("FROM services s"));
+  const scans = growing.filter((sql) =>
+    planOf(sql).some((step) => /SCAN (jobs|attempts|objects|blobs|staged|publications|[abjops])\b/.test(step)),
+  );
+  expect(scans).toEqual([]);
+});
+
+it("the heads of a queue come in their order from the index, without the blocked ones", () => {
+  const heads = statements().filter(
+    (sql) => sql.includes("INDEXED BY jobs_open") && sql.includes("input_bytes FROM jobs"),
+  );
+  expect(heads.map(planOf)).toEqual([["SEARCH jobs USING INDEX jobs_open (service=? AND wait=?)"]]);
+});
+
+it("listings of jobs read a range of an index for each state", () => {
+  const listings = statements().filter((sql) =>
+    /^SELECT seq\b.*INDEXED BY jobs_(open|terminal)\b.*ORDER BY seq DESC/s.test(sql),
+  );
+  expect(listings.map(planOf).toSorted()).toEqual([
+    ["SEARCH jobs USING INDEX jobs_open (service=? AND wait=? AND priority=? AND seq>? AND seq<?)"],
+    ["SEARCH jobs USING INDEX jobs_terminal (service=? AND state=? AND seq>? AND seq<?)"],
+  ]);
+});
