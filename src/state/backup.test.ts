@@ -1,57 +1,239 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { backup } from "./backup.ts";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { backup, restore } from "./backup.ts";
+import { type DataDir, openDataDir } from "./data-dir.ts";
+import { openState } from "./open.ts";
+import type { State } from "./state.ts";
+import { ADMIN, blob, service } from "./testing/state-bench.ts";
 
-let root: string;
-let dataDir: string;
-beforeEach(() => {
+let root = "";
+let dir: DataDir;
+let state: State;
+let target = "";
+beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), "sluice-backup-"));
-  dataDir = join(root, "data");
-  mkdirSync(join(dataDir, "blobs"), { recursive: true });
+  target = join(root, "backup");
+  dir = await openDataDir(join(root, "data"), { slotsGid: null });
+  state = await openState({ driver: "sqlite", file: dir.database });
+  await state.createBucket(ADMIN, "box");
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(async () => {
+  await state.close();
+  dir.close(true);
+  rmSync(root, { recursive: true, force: true });
+});
 
-/** A backup whose database cannot be copied: what is refused earlier says something else. */
-const backUp = (target: string): Promise<void> =>
-  backup({
-    dataDir,
-    target,
-    state: {
-      holdBlobs: () => () => {},
-      backup: async () => {
-        throw new Error("the database was reached");
-      },
-    },
+const blobFile = (folder: string, id: string): string => join(folder, "blobs", id.slice(0, 2), id);
+
+/** An upload as the object store makes it: the file first, then the row. */
+async function put(key: string, text: string, how: "file" | "inline" = "file"): Promise<string> {
+  const bytes = blob(text, how);
+  if (how === "file") {
+    mkdirSync(dirname(blobFile(dir.path, bytes.blobId)), { recursive: true });
+    writeFileSync(blobFile(dir.path, bytes.blobId), text, { mode: 0o400 });
+  }
+  const facts = { contentType: "", metadata: {}, headers: {}, checksums: {}, condition: null, lineage: null, at: 1 };
+  await state.commitUpload({ by: ADMIN, bucket: "box", key, blob: bytes, ...facts });
+  return bytes.blobId;
+}
+
+/** What the sweep does: unlinks what no row names. */
+async function sweep(): Promise<number> {
+  const ids = await state.garbageBlobs(100);
+  for (const id of ids) unlinkSync(blobFile(dir.path, id));
+  await state.forgetBlobs(ids);
+  return ids.length;
+}
+
+/** Every object of a directory with its text, read from its files. */
+async function contents(folder: string): Promise<Record<string, string>> {
+  const restored = await openState({ driver: "sqlite", file: join(folder, "db", "sluice.db") });
+  try {
+    const found: Record<string, string> = {};
+    const { objects } = await restored.listObjects({
+      bucket: "box",
+      prefix: "",
+      after: "",
+      delimiter: "",
+      limit: 10_000,
+    });
+    for (const { key } of objects) {
+      const ref = (await restored.object("box", key))?.blob;
+      found[key] =
+        ref?.kind === "inline"
+          ? Buffer.from(ref.bytes).toString()
+          : readFileSync(blobFile(folder, ref?.blobId ?? ""), "utf8");
+    }
+    return found;
+  } finally {
+    await restored.close();
+  }
+}
+
+const leftovers = (): string[] => readdirSync(root).filter((name) => name !== "data" && name !== "backup");
+
+describe("a backup", () => {
+  it("of an idle server is restored whole, private and ready to start", async () => {
+    await put("file", "in a file");
+    await put("inline", "in the row", "inline");
+    await state.applyServices(ADMIN, [service("a", "box/in")], "apply");
+    writeFileSync(join(dir.path, "admin.json"), "{}", { mode: 0o600 });
+    mkdirSync(join(dir.logs, "ab"));
+    writeFileSync(join(dir.logs, "ab", "job.log"), "said");
+    await backup({ state, dataDir: dir.path, target });
+    expect(statSync(target).mode & 0o777).toBe(0o700);
+    const copy = join(root, "copy");
+    await restore(target, copy);
+    expect(readFileSync(join(copy, "admin.json"), "utf8")).toBe("{}");
+    expect(readFileSync(join(copy, "logs", "ab", "job.log"), "utf8")).toBe("said");
+    for (const name of ["admin.json", "db/sluice.db"]) expect(statSync(join(copy, name)).mode & 0o777).toBe(0o600);
+    const opened = await openDataDir(copy, { slotsGid: null });
+    expect(opened.unclean).toBe(true);
+    expect(await contents(copy)).toEqual({ file: "in a file", inline: "in the row" });
+    opened.close(true);
+    rmSync(copy, { recursive: true });
+    expect(leftovers()).toEqual([]);
   });
 
-it.each<[string, () => string, RegExp]>([
-  ["a relative path", () => "copy", /not absolute/],
-  ["a path with NUL", () => `${root}/a\0b`, /NUL/],
-  ["what exists", () => dataDir, /exists/],
-  ["a place in the data directory", () => `${dataDir}/copy`, /inside the data directory/],
-  ["a place in it by another way", () => `${root}/x/../data/blobs/copy`, /inside the data directory|does not exist/],
-  ["a folder that is not there", () => `${root}/no/copy`, /does not exist/],
-  ["a place where no folder can be made", () => "/proc/self/copy", /Cannot back up to/],
-])("refuses %s", async (_, target, why) => {
-  await expect(backUp(target())).rejects.toMatchObject({ code: "BACKUP_INVALID", message: expect.stringMatching(why) });
+  it("shares the bytes of blobs where it can, and is apart from what comes later", async () => {
+    const id = await put("a", "old");
+    await backup({ state, dataDir: dir.path, target });
+    expect(statSync(blobFile(target, id)).ino).toBe(statSync(blobFile(dir.path, id)).ino);
+    await put("a", "new");
+    await sweep();
+    expect(existsSync(blobFile(dir.path, id))).toBe(false);
+    await restore(target, join(root, "copy"));
+    expect(await contents(join(root, "copy"))).toEqual({ a: "old" });
+  });
+
+  it("is whole although objects come, are replaced and swept all the while", async () => {
+    for (let key = 0; key < 40; key++) await put(`${key}`, `${key} first`);
+    let running = true;
+    let swept = 0;
+    const writers = [0, 1, 2, 3].map(async (writer) => {
+      for (let n = 0; running; n++)
+        await put(`${(writer * 10 + n) % 40}`, `${(writer * 10 + n) % 40} by ${writer} as ${n}`);
+    });
+    const sweeper = (async () => {
+      for (; running; await nextTurn()) swept += await sweep();
+    })();
+    for (let copies = 0; copies < 4; copies++) {
+      await backup({ state, dataDir: dir.path, target: join(root, `copy-${copies}`) });
+      const before = swept;
+      while (swept === before) await nextTurn();
+    }
+    running = false;
+    await Promise.all([...writers, sweeper]);
+    for (let copies = 0; copies < 4; copies++) {
+      const found = await contents(join(root, `copy-${copies}`));
+      expect(Object.keys(found)).toHaveLength(40);
+      for (const [key, text] of Object.entries(found)) expect(text.startsWith(`${key} `)).toBe(true);
+    }
+  });
+
+  it.runIf(existsSync("/dev/shm") && statSync("/dev/shm").dev !== statSync(tmpdir()).dev)(
+    "copies the bytes to another file system",
+    async () => {
+      await put("a", "text");
+      const elsewhere = mkdtempSync("/dev/shm/sluice-backup-");
+      try {
+        await backup({ state, dataDir: dir.path, target: join(elsewhere, "there") });
+        await restore(join(elsewhere, "there"), join(root, "copy"));
+        expect(await contents(join(root, "copy"))).toEqual({ a: "text" });
+      } finally {
+        rmSync(elsewhere, { recursive: true });
+      }
+    },
+  );
+
+  it("refuses a place that is not fit, and leaves it as it is", async () => {
+    mkdirSync(target);
+    const places = ["relative", target, join(root, "none", "deep"), join(dir.path, "inside")];
+    for (const place of places) {
+      const refused = backup({ state, dataDir: dir.path, target: place });
+      await expect(refused).rejects.toMatchObject({ code: "BACKUP_INVALID", message: expect.stringContaining(place) });
+    }
+    expect(readdirSync(target)).toEqual([]);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it("of a store that lacks bytes fails, leaves nothing, and lets the sweep go on", async () => {
+    const id = await put("a", "text");
+    unlinkSync(blobFile(dir.path, id));
+    const failed = backup({ state, dataDir: dir.path, target });
+    await expect(failed).rejects.toMatchObject({ code: "BACKUP_INVALID", message: expect.stringContaining(id) });
+    expect(existsSync(target)).toBe(false);
+    expect(leftovers()).toEqual([]);
+    await put("a", "again");
+    expect(await state.garbageBlobs(10)).toEqual([id]);
+  });
 });
 
-it("refuses a place in the data directory that a link leads to", async () => {
-  symlinkSync(dataDir, join(root, "link"));
-  await expect(backUp(`${root}/link/copy`)).rejects.toThrow(/inside the data directory/);
-  expect(readdirSync(dataDir)).toEqual(["blobs"]);
-});
+describe("a restore", () => {
+  let id = "";
+  beforeEach(async () => {
+    id = await put("a", "text");
+    await backup({ state, dataDir: dir.path, target });
+  });
 
-it("removes nothing that was there before", async () => {
-  mkdirSync(join(root, "copy.partial"));
-  writeFileSync(join(root, "copy.partial/mine"), "");
-  await expect(backUp(`${root}/copy`)).rejects.toThrow(/copy.partial" exists \(remove/);
-  expect(existsSync(join(root, "copy.partial/mine"))).toBe(true);
-});
+  async function refuses(message: RegExp): Promise<void> {
+    const copy = join(root, "copy");
+    await expect(restore(target, copy)).rejects.toMatchObject({
+      code: "BACKUP_INVALID",
+      message: expect.stringMatching(message),
+    });
+    expect(existsSync(copy)).toBe(false);
+    expect(leftovers()).toEqual([]);
+  }
 
-it.each(["copy", "copy/"])("leaves nothing behind when it fails: %s", async (name) => {
-  await expect(backUp(`${root}/${name}`)).rejects.toThrow("the database was reached");
-  expect(readdirSync(root)).toEqual(["data"]);
+  it("needs an empty place", async () => {
+    mkdirSync(join(root, "full"));
+    writeFileSync(join(root, "full", "mine"), "");
+    await expect(restore(target, join(root, "full"))).rejects.toMatchObject({ code: "BACKUP_INVALID" });
+    expect(readdirSync(join(root, "full"))).toEqual(["mine"]);
+    mkdirSync(join(root, "empty"));
+    await restore(target, join(root, "empty"));
+    expect(await contents(join(root, "empty"))).toEqual({ a: "text" });
+    for (const name of ["full", "empty"]) rmSync(join(root, name), { recursive: true });
+  });
+
+  it("refuses what is no backup", async () => {
+    rmSync(target, { recursive: true });
+    mkdirSync(target);
+    await refuses(/no backup of Sluice/);
+  });
+
+  it("refuses a backup that lacks a blob, or has it cut short", async () => {
+    truncateSync(blobFile(target, id), 3);
+    await refuses(new RegExp(`${id} has 3 bytes instead of 4`));
+    unlinkSync(blobFile(target, id));
+    await refuses(new RegExp(`${id} is missing`));
+  });
+
+  it("refuses a damaged database, and one that a newer program wrote", async () => {
+    const file = join(target, "db", "sluice.db");
+    const db = new DatabaseSync(file);
+    db.exec("PRAGMA user_version=99");
+    db.close();
+    await refuses(/schema is version 99/);
+    writeFileSync(file, readFileSync(file).fill(0x55, 4096));
+    await refuses(/damaged|schema|malformed|quick_check|row|page/i);
+    writeFileSync(file, "no database");
+    await refuses(/damaged/);
+  });
 });

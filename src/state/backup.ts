@@ -10,9 +10,10 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { copyFile, cp, link, readdir } from "node:fs/promises";
+import { copyFile, link, readdir } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { isSluiceError, SluiceError } from "../core/errors.ts";
+import { copyLogs } from "./copy-logs.ts";
 import { syncPath } from "./durable-file.ts";
 import { openStateCopy } from "./open.ts";
 import type { State } from "./state.ts";
@@ -96,8 +97,7 @@ async function copyParts(from: string, to: string, database: string): Promise<vo
     copy.close();
   }
   for (const folder of folders) syncPath(folder);
-  if (existsSync(join(from, "logs")))
-    await cp(join(from, "logs"), join(to, "logs"), { recursive: true, preserveTimestamps: true });
+  await copyLogs(join(from, "logs"), join(to, "logs"));
   for (const name of ["admin.json", "VERSION"]) {
     if (existsSync(join(from, name)))
       writeFileSync(join(to, name), readFileSync(join(from, name)), { mode: 0o600, flush: true });
