@@ -105,8 +105,9 @@ export class BubblewrapInstance implements Instance {
     let empty = false;
     try {
       if (this.#unclean) await this.#slot.killAll();
-      if (this.#given !== null) await this.#takeBack();
+      // What counts for the slot is that nothing runs in it; a folder that cannot be taken back is its owner's loss.
       empty = true;
+      if (this.#given !== null) await this.#takeBack();
     } finally {
       await this.#driver.release(this.#slot, empty);
     }
