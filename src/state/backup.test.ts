@@ -161,17 +161,6 @@ describe("a backup", () => {
     },
   );
 
-  it("refuses a place that is not fit, and leaves it as it is", async () => {
-    mkdirSync(target);
-    const places = ["relative", target, join(root, "none", "deep"), join(dir.path, "inside")];
-    for (const place of places) {
-      const refused = backup({ state, dataDir: dir.path, target: place });
-      await expect(refused).rejects.toMatchObject({ code: "BACKUP_INVALID", message: expect.stringContaining(place) });
-    }
-    expect(readdirSync(target)).toEqual([]);
-    expect(leftovers()).toEqual([]);
-  });
-
   it("of a store that lacks bytes fails, leaves nothing, and lets the sweep go on", async () => {
     const id = await put("a", "text");
     unlinkSync(blobFile(dir.path, id));

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -57,6 +57,25 @@ describe("a data directory", () => {
       opened.close(clean);
     }
     expect(ends).toEqual([false, false, true, false]);
+  });
+
+  it("refuses a folder that holds other files, and leaves its mode alone", async () => {
+    const home = join(root, "home");
+    mkdirSync(home, { mode: 0o755 });
+    writeFileSync(join(home, "thesis.txt"), "");
+    await expect(openDataDir(home, { slotsGid: null })).rejects.toMatchObject({
+      code: "DATA_DIR_INVALID",
+      message: expect.stringMatching(/thesis\.txt.*--data/),
+    });
+    expect(mode(home)).toBe("755");
+    expect(readdirSync(home)).toEqual(["thesis.txt"]);
+  });
+
+  it("goes on with one whose first start was cut short", async () => {
+    (await openDataDir(dir, { slotsGid: null })).close(false);
+    rmSync(join(dir, "VERSION"));
+    (await openDataDir(dir, { slotsGid: null })).close(true);
+    expect(readFileSync(join(dir, "VERSION"), "utf8")).toBe("1\n");
   });
 
   it("refuses a newer layout, a damaged version, and a place that is no folder", async () => {

@@ -4,6 +4,7 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -97,8 +98,20 @@ function takeCleanMark(path: string): boolean {
   return isNew || clean;
 }
 
+/** What may lie in a directory whose first start was cut short; `lost+found` is that of a file system of its own. */
+const OWN_NAMES = /^(VERSION|lock|lock\.pid|clean|reserve|db|logs|blobs|work|admin\.json|server\.json|lost\+found)$/;
+
+/** A folder of somebody else's, say a home, must not get our modes. */
+function refuseForeignFolder(dir: string): void {
+  if (!existsSync(dir) || existsSync(join(dir, "VERSION"))) return;
+  const foreign = readdirSync(dir).find((name) => !OWN_NAMES.test(name));
+  if (foreign === undefined) return;
+  throw new Error(`it holds other files ("${foreign}")`);
+}
+
 function makeRoot(dir: string, slotsGid: number | null): string {
   try {
+    refuseForeignFolder(dir);
     const first = mkdirSync(dir, { recursive: true, mode: 0o700 });
     makeFolder(dir, slotsGid === null ? 0o700 : 0o710, slotsGid);
     if (first !== undefined) syncNewFolders(dir, dirname(first));
