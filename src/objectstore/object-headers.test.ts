@@ -34,6 +34,11 @@ describe("readObjectHeaders", () => {
     });
   });
 
+  it("keeps metadata of any name", () => {
+    const { metadata } = readObjectHeaders(headerTable(["x-amz-meta-__proto__", "x", "x-amz-meta-constructor", "y"]));
+    expect(JSON.stringify(metadata)).toBe('{"__proto__":"x","constructor":"y"}');
+  });
+
   it("takes aws-chunked out of the encoding", () => {
     expect(readObjectHeaders(headerTable(["Content-Encoding", "aws-chunked"])).headers).toEqual({});
     expect(readObjectHeaders(headerTable(["Content-Encoding", "gzip, aws-chunked"])).headers).toEqual({

@@ -55,7 +55,8 @@ function contentEncoding(headers: HeaderTable): string {
 }
 
 function readMetadata(headers: HeaderTable): Record<string, string> {
-  const metadata: Record<string, string> = {};
+  // Clients choose the names: `__proto__` is one like any other.
+  const metadata: Record<string, string> = Object.create(null);
   let bytes = 0;
   for (const [name, values] of headers) {
     if (!name.startsWith(META_PREFIX)) continue;
