@@ -201,6 +201,15 @@ describe("a restore", () => {
     for (const name of ["full", "empty"]) rmSync(join(root, name), { recursive: true });
   });
 
+  it("removes nothing that was there before", async () => {
+    mkdirSync(join(root, "copy.partial"));
+    writeFileSync(join(root, "copy.partial", "mine"), "");
+    await expect(restore(target, join(root, "copy"))).rejects.toThrow(/copy\.partial" exists \(remove/);
+    expect(readdirSync(join(root, "copy.partial"))).toEqual(["mine"]);
+    await restore(target, join(root, "new", "folders"));
+    expect(await contents(join(root, "new", "folders"))).toEqual({ a: "text" });
+  });
+
   it("refuses what is no backup", async () => {
     rmSync(target, { recursive: true });
     mkdirSync(target);

@@ -38,7 +38,7 @@ export async function backup({ state, dataDir, target: given }: BackupOptions): 
   const target = given.replace(/(?<=.)\/+$/, "");
   checkTarget(target, dataDir);
   const partial = `${target}.partial`;
-  makePartial(partial, target);
+  makePartial(partial, `Cannot back up to "${target}"`);
   const release = state.holdBlobs();
   try {
     mkdirSync(join(partial, "db"), { mode: 0o700 });
@@ -67,9 +67,10 @@ export async function restore(backupDir: string, dataDir: string): Promise<void>
     throw new SluiceError("BACKUP_INVALID", `Cannot restore to "${dataDir}": it is not empty (choose a new directory)`);
   }
   const partial = `${dataDir}.partial`;
+  if (!existsSync(dirname(dataDir))) mkdirSync(dirname(dataDir), { recursive: true, mode: 0o700 });
+  makePartial(partial, `Cannot restore to "${dataDir}"`);
   try {
-    rmSync(partial, { recursive: true, force: true });
-    mkdirSync(join(partial, "db"), { recursive: true, mode: 0o700 });
+    mkdirSync(join(partial, "db"), { mode: 0o700 });
     await copyFile(join(backupDir, DATABASE), join(partial, DATABASE), constants.COPYFILE_FICLONE);
     chmodSync(join(partial, DATABASE), 0o600);
     syncPath(join(partial, DATABASE));
@@ -129,16 +130,13 @@ async function copyBlob(
 }
 
 /** Not with `recursive`: that never returns below /proc, where folders cannot be made (ENOENT, though the parent is there). */
-function makePartial(partial: string, target: string): void {
+function makePartial(partial: string, what: string): void {
   try {
     mkdirSync(partial, { mode: 0o700 });
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST"))
-      throw inOurWords(error, `Cannot back up to "${target}"`);
-    throw new SluiceError(
-      "BACKUP_INVALID",
-      `Cannot back up to "${target}": "${partial}" exists (remove what an unfinished backup left, or choose a new folder)`,
-    );
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw inOurWords(error, what);
+    const cure = "remove what an unfinished one left, or choose a new folder";
+    throw new SluiceError("BACKUP_INVALID", `${what}: "${partial}" exists (${cure})`);
   }
 }
 

@@ -60,8 +60,7 @@ function pageRows(store: Store, query: JobQuery, limit: number): JobRow[] {
 
 function cursorOf(query: JobQuery): number {
   if (query.after === undefined) return Number.MAX_SAFE_INTEGER;
-  const seq = Number(query.after);
-  if (Number.isSafeInteger(seq) && seq >= 0) return seq;
+  if (/^\d{1,15}$/.test(query.after)) return Number(query.after);
   throw new SluiceError("REQUEST_INVALID", `Cannot list jobs: "${query.after}" is not a cursor of a page`);
 }
 
