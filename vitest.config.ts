@@ -11,6 +11,8 @@ process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
 /** Two projects: `unit` runs beside the source in seconds; `e2e` starts real servers and real programs, one file at a time. */
 export default defineConfig({
   test: {
+    // Machines that are shared stall for seconds now and then; a test that fails three times in a row fails.
+    retry: process.env.CI ? 2 : 0,
     // Worker threads that strip types run WebAssembly; V8's table of protected code pages then loses entries when such a thread ends, on
     // processors with protection keys ("Check failed: jit_page.has_value()", archestra-ai/archestra#6177).
     execArgv: ["--no-memory-protection-keys"],
