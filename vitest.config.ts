@@ -18,8 +18,12 @@ export default defineConfig({
     execArgv: ["--no-memory-protection-keys"],
     reporters: reports ? ["default", ["json", { outputFile: `${reports}/${process.pid}.json` }]] : ["default"],
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "test/rules/*.test.ts"], testTimeout: 30_000 } },
       {
+        extends: true,
+        test: { name: "unit", include: ["src/**/*.test.ts", "test/rules/*.test.ts"], testTimeout: 30_000 },
+      },
+      {
+        extends: true,
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
