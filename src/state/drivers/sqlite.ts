@@ -14,6 +14,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
   const remote = <Name extends CallName>(name: Name): Calls[Name] =>
     ((...args: readonly unknown[]) => channel.call(name, args)) as Calls[Name];
   const stageOutputs: State["stageOutputs"] = (lease, outputs) => remote("stageOutputs")(lease, ownOutputs(outputs));
+  const enqueue = remote("enqueue");
   return {
     applyServices: remote("applyServices"),
     service: remote("service"),
@@ -31,7 +32,10 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     garbageBlobs: (limit) => hold.unlessHeld(() => remote("garbageBlobs")(limit)),
     forgetBlobs: remote("forgetBlobs"),
     unknownBlobs: remote("unknownBlobs"),
-    enqueue: async ({ by: _, ...job }) => queuedJob(job, await remote("enqueue")(ownBody(job))),
+    enqueue: async ({ service, event, body, runName, priority }) => {
+      const order = { service, event, body, runName, priority };
+      return queuedJob(order, await enqueue(ownBody(order)));
+    },
     queues: remote("queues"),
     leaseJobs: remote("leaseJobs"),
     startAttempt: remote("startAttempt"),

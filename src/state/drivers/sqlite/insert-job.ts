@@ -1,4 +1,3 @@
-import type { SQLInputValue } from "node:sqlite";
 import type { FileEvent } from "../../../core/file-event.ts";
 import { newJobId } from "../../../core/ids.ts";
 import { pinBlob } from "./blobs.ts";
@@ -117,28 +116,19 @@ function insertSql(columns: readonly string[]): string {
 function insert(store: Store, row: JobRow, payload: string): void {
   const { seq, id, service, revision, owner, wait, priority, created_at, event_id, root_event_id } = row;
   const { hops, event_source, event_time, input_bytes } = row;
+  const always = [seq, id, service, revision, owner, wait, priority, created_at, event_id, root_event_id];
+  always.push(hops, event_source, event_time, payload, input_bytes);
+  if (isPlain(row)) {
+    store.db.run(INSERT_PLAIN, ...always);
+    return;
+  }
   const { parent_job_id, run_name, retry_of, input_blob, input_name } = row;
-  const optional: SQLInputValue[] = [parent_job_id, run_name, retry_of, input_blob, input_name];
-  const object: SQLInputValue[] = [row.input_bucket, row.input_key, row.input_version, row.input_etag];
-  const rest = [...optional, ...object];
-  const isPlain = rest.every((value) => value === null);
-  store.db.run(
-    isPlain ? INSERT_PLAIN : INSERT,
-    seq,
-    id,
-    service,
-    revision,
-    owner,
-    wait,
-    priority,
-    created_at,
-    event_id,
-    root_event_id,
-    hops,
-    event_source,
-    event_time,
-    payload,
-    input_bytes,
-    ...(isPlain ? [] : rest),
-  );
+  const { input_bucket, input_key, input_version, input_etag } = row;
+  const optional = [parent_job_id, run_name, retry_of, input_blob, input_name];
+  store.db.run(INSERT, ...always, ...optional, input_bucket, input_key, input_version, input_etag);
+}
+
+function isPlain(row: JobRow): boolean {
+  const { parent_job_id, run_name, retry_of, input_blob, input_key } = row;
+  return parent_job_id === null && run_name === null && retry_of === null && input_blob === null && input_key === null;
 }
