@@ -15,6 +15,8 @@ import type { GatewayDeps } from "./deps.ts";
 
 /** The script sees a JSON body up to this size as EVENT itself, as with OSCAR; the kernel takes no larger variable than twice that. */
 const MAX_BODY_AS_PAYLOAD = 64 * 1024;
+/** Jobs that wait for the same fsync; the order of events stays. */
+const SUBMITTED_AT_ONCE = 64;
 /** More records than any notifier puts in one event. */
 const MAX_RECORDS = 1000;
 
@@ -90,7 +92,12 @@ async function submitBody(
 
 async function submitAll(deps: GatewayDeps, call: EventCall, events: readonly FileEvent[]): Promise<Job[]> {
   const jobs: Job[] = [];
-  for (const event of events) jobs.push(await deps.jobs.submit(call.by, { ...asked(call), event, body: null }));
+  for (let at = 0; at < events.length; at += SUBMITTED_AT_ONCE) {
+    const some = events.slice(at, at + SUBMITTED_AT_ONCE);
+    jobs.push(
+      ...(await Promise.all(some.map((event) => deps.jobs.submit(call.by, { ...asked(call), event, body: null })))),
+    );
+  }
   return jobs;
 }
 

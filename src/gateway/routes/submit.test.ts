@@ -159,6 +159,12 @@ describe("a notification", () => {
     expect(server.submitted).toEqual([]);
   });
 
+  it("of many records makes their jobs in order", async () => {
+    const keys = Array.from({ length: 150 }, (_, n) => (n % 7 === 0 ? "in/a b.jpg" : "in/c.jpg"));
+    await post(notification(...keys.map((key) => record("photos", encodeURIComponent(key)))));
+    expect(server.submitted.map(({ event }) => event.object?.key)).toEqual(keys);
+  });
+
   it("of many records names the first hundred jobs", async () => {
     const many = Array.from({ length: 150 }, () => record("photos", "in/c.jpg"));
     const { headers } = await post(notification(...many));
