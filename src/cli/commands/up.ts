@@ -1,5 +1,4 @@
 import { createLog } from "../../lib/log.ts";
-import { letYoungGenerationGrow } from "../../lib/young-generation.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { say } from "../io.ts";
 import { logLevelSignal } from "../log-level-signal.ts";
@@ -45,7 +44,6 @@ export const command = defineCommand({
       logLevel = level;
     };
     const hangup = logLevelSignal({ read, take, log });
-    letYoungGenerationGrow();
     say(io, flags.json === true ? JSON.stringify(addresses(server)) : readyLine(server));
     log.info("stopping", { signal: await stop.first });
     await server.close();
