@@ -11,10 +11,12 @@ import type { Store } from "./store.ts";
 
 const CHANGE_SERVICES: readonly CallName[] = ["applyServices", "removeService"];
 
-/** Calls that share a savepoint while all goes well: keeping the pages for taking back costs as much as a third of an enqueue. */
-const CALLS_PER_SAVEPOINT = 16;
 /** Most calls of one group: bounds how long the first of them waits, and what a failed commit repeats. */
 const MAX_GROUP = 256;
+/** Asking for the length of the WAL costs as much as two calls. */
+const COMMITS_PER_LOOK = 8;
+/** Groups that run carefully from the start after one in which a call failed: failures come in runs. */
+const CAREFUL_GROUPS = 16;
 
 export interface GroupResult {
   readonly answers: readonly Answer[];
@@ -25,12 +27,13 @@ export interface GroupResult {
 /** Commits many calls with one fsync:
  *  ```
  *  BEGIN IMMEDIATE
- *    SAVEPOINT, calls, RELEASE           a call that fails is rolled back and answers its error; the others go on as if it had never been
- *    …
+ *    calls                               while all goes well there is nothing between them
  *    counters and sequences, written once
  *  COMMIT                                the one fsync; only now is anybody answered
  *  ```
- *  When SQLite ends the transaction itself, or the commit fails, nobody's call was done:
+ *  When a call fails, all is rolled back and the group runs again carefully: each call under a savepoint of its own, so that the one which
+ *  fails is taken back alone and the others are done as if it had never been. (Savepoints keep copies of the pages that change, which costs
+ *  a fifth of an enqueue.) When SQLite ends the transaction itself, or the commit fails, nobody's call was done:
  *  disk full → calls that store users' data answer DISK_FULL, the others run once more with the reserve file released;
  *  an I/O error → the process ends, because what reached the disk is unknown;  anything else → INTERNAL for each. */
 export class GroupCommit {
@@ -40,6 +43,9 @@ export class GroupCommit {
   #memberCount = 0;
   #largestGroup = 0;
   #syncs = 0;
+  #carefulGroups = 0;
+  /** The number of commits when the WAL's length was looked at. */
+  #lookedAt = 0;
 
   constructor(store: Store, reserveFile: string | null) {
     this.#store = store;
@@ -51,15 +57,20 @@ export class GroupCommit {
   run(take: (room: number) => readonly Call[]): GroupResult {
     const calls: Call[] = [];
     try {
-      return this.#commit(portionsOf(take, calls));
+      return this.#commit(callsOf(take, calls));
     } catch (error) {
       this.#abandon();
-      return isDiskFull(error) ? this.#runWithReserve(calls) : refuseAll(calls, error);
+      if (isDiskFull(error)) return this.#runWithReserve(calls);
+      if (!(error instanceof CallFailed)) return refuseAll(calls, error);
+      return this.#runCarefully(calls);
     }
   }
 
-  /** Moves committed pages from the WAL into the database file once there are enough. @throws on I/O errors, like `run` */
+  /** Moves committed pages from the WAL into the database file once there are enough, which is looked at now and then.
+   *  @throws on I/O errors, like `run` */
   checkpoint(minimumFrames: number): void {
+    if (minimumFrames > 0 && this.#commits - this.#lookedAt < COMMITS_PER_LOOK) return;
+    this.#lookedAt = this.#commits;
     const log = this.#store.db.get<{ log: number }>("PRAGMA wal_checkpoint(NOOP)")?.log ?? 0;
     if (log < minimumFrames) return;
     try {
@@ -80,14 +91,15 @@ export class GroupCommit {
     };
   }
 
-  #commit(portions: Iterable<readonly Call[]>): GroupResult {
+  /** @throws CallFailed when the group must run again, carefully */
+  #commit(calls: Iterable<Call>): GroupResult {
     const { db, tally } = this.#store;
     const names = new Set<CallName>();
     const answers: Answer[] = [];
-    for (const calls of portions) {
+    for (const call of calls) {
       if (answers.length === 0) db.run("BEGIN IMMEDIATE");
-      for (const call of calls) names.add(call[1]);
-      answers.push(...this.#portion(calls));
+      names.add(call[1]);
+      answers.push(this.#carefulGroups > 0 ? this.#careful(call) : this.#hopeful(call));
     }
     if (answers.length === 0) return { answers, notice: null };
     tally.flush();
@@ -101,32 +113,39 @@ export class GroupCommit {
 
   #count(members: number): void {
     this.#commits += 1;
+    this.#carefulGroups = Math.max(0, this.#carefulGroups - 1);
     this.#memberCount += members;
     this.#largestGroup = Math.max(this.#largestGroup, members);
   }
 
-  /** Calls under one savepoint. When one fails, all are taken back and each runs again under its own, so that it fails alone.
-   *  @throws what ended the whole transaction */
-  #portion(calls: readonly Call[]): Answer[] {
-    const { db, tally } = this.#store;
-    const mark = tally.mark();
-    db.run("SAVEPOINT members");
+  #hopeful(call: Call): Answer {
     try {
-      const answers = calls.map((call) => this.#member(call));
-      db.run("RELEASE members");
-      return answers;
+      return this.#member(call);
     } catch (error) {
-      if (!db.inTransaction || isDiskFull(error) || isIoError(error)) throw error;
-      db.run("ROLLBACK TO members");
-      db.run("RELEASE members");
-      tally.rollback(mark);
-      if (calls.some((call) => CHANGE_SERVICES.includes(call[1]))) this.#store.services.forget();
-      const [only, ...others] = calls;
-      if (only !== undefined && others.length === 0) return [failure(only, error)];
-      return calls.flatMap((call) => this.#portion([call]));
+      if (this.#isOver(error)) throw error;
+      throw new CallFailed();
     }
   }
 
+  #careful(call: Call): Answer {
+    const { db, tally, services } = this.#store;
+    const mark = tally.mark();
+    db.run("SAVEPOINT member");
+    try {
+      const answer = this.#member(call);
+      db.run("RELEASE member");
+      return answer;
+    } catch (error) {
+      if (this.#isOver(error)) throw error;
+      db.run("ROLLBACK TO member");
+      db.run("RELEASE member");
+      tally.rollback(mark);
+      if (CHANGE_SERVICES.includes(call[1])) services.forget();
+      return failure(call, error);
+    }
+  }
+
+  /** A call whose failure must be kept has written what it wanted: it is answered like one that went well. */
   #member(call: Call): Answer {
     try {
       return [call[0], true, handle(this.#store, call[1], call[2])];
@@ -136,13 +155,29 @@ export class GroupCommit {
     }
   }
 
+  /** True for errors that are not the call's own: the transaction cannot go on. */
+  #isOver(error: unknown): boolean {
+    return !this.#store.db.inTransaction || isDiskFull(error) || isIoError(error);
+  }
+
+  #runCarefully(calls: readonly Call[]): GroupResult {
+    this.#carefulGroups = CAREFUL_GROUPS;
+    try {
+      return this.#commit(calls);
+    } catch (error) {
+      this.#abandon();
+      return isDiskFull(error) ? this.#runWithReserve(calls) : refuseAll(calls, error);
+    }
+  }
+
   #runWithReserve(calls: readonly Call[]): GroupResult {
     const refused = calls.filter((call) => isGrowing(call[1])).map(diskFull);
     const others = calls.filter((call) => !isGrowing(call[1]));
     if (others.length === 0) return { answers: refused, notice: null };
     if (this.#reserveFile !== null) rmSync(this.#reserveFile, { force: true });
+    this.#carefulGroups = CAREFUL_GROUPS;
     try {
-      const { answers, notice } = this.#commit([others]);
+      const { answers, notice } = this.#commit(others);
       return { answers: [...refused, ...answers], notice };
     } catch (error) {
       this.#abandon();
@@ -160,13 +195,16 @@ export class GroupCommit {
   }
 }
 
-/** Cuts what waits into the shares of one savepoint, and notes in `seen` every call it gave out. */
-function* portionsOf(take: (room: number) => readonly Call[], seen: Call[]): Generator<readonly Call[]> {
+/** A call failed in a group that had no savepoints. */
+class CallFailed extends Error {}
+
+/** Calls one by one as they come; notes in `seen` every call it was given. */
+function* callsOf(take: (room: number) => readonly Call[], seen: Call[]): Generator<Call> {
   for (;;) {
-    const calls = take(Math.min(CALLS_PER_SAVEPOINT, MAX_GROUP - seen.length));
+    const calls = take(MAX_GROUP - seen.length);
     if (calls.length === 0) return;
     seen.push(...calls);
-    yield calls;
+    yield* calls;
   }
 }
 
