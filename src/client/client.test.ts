@@ -80,7 +80,7 @@ describe("calls of a service", () => {
   });
 
   it("tell of many jobs, and of none", async () => {
-    fake.state.tables.buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW });
+    fake.state.tables.buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW, versioning: "off" });
     fake.state.tables.objects.set("photos/k", objectOf("photos", "k"));
     const record = { eventSource: "minio:s3", s3: { bucket: { name: "photos" }, object: { key: "k" } } };
     const many = await ada.submitJob("thumbs", JSON.stringify({ Records: Array.from({ length: 120 }, () => record) }));

@@ -15,7 +15,9 @@ export interface Change {
 export type ChangeKind =
   | "object.created"
   | "object.removed"
+  | "object.tagged"
   | "bucket.created"
+  | "bucket.updated"
   | "bucket.removed"
   | "service.created"
   | "service.updated"

@@ -28,6 +28,16 @@ export const ERROR_CODES = {
   BUCKET_NOT_EMPTY: { status: 409, retryable: false, means: "The bucket still holds objects" },
   BUCKET_NAME_INVALID: { status: 400, retryable: false, means: "The bucket name breaks the naming rules" },
   OBJECT_UNKNOWN: { status: 404, retryable: false, means: "No such object" },
+  UPLOAD_UNKNOWN: {
+    status: 404,
+    retryable: false,
+    means: "No such multipart upload: it was aborted, completed, or never begun",
+  },
+  PART_INVALID: {
+    status: 400,
+    retryable: false,
+    means: "A part that the upload is completed with was not uploaded like that",
+  },
   KEY_INVALID: { status: 400, retryable: false, means: "The object key is not valid" },
   PRECONDITION_FAILED: { status: 412, retryable: false, means: "A condition of the request does not hold" },
   RANGE_INVALID: { status: 416, retryable: false, means: "The range lies outside the object" },

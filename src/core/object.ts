@@ -25,7 +25,9 @@ export interface ObjectInfo {
   readonly bucket: string;
   readonly key: string;
   readonly versionSeq: number;
+  /** "null" for what was written while versioning was off or suspended. */
   readonly versionId: string;
+  readonly isLatest: boolean;
   readonly isDeleteMarker: boolean;
   readonly sizeBytes: number;
   readonly etag: string;
@@ -34,12 +36,21 @@ export interface ObjectInfo {
   readonly metadata: Readonly<Record<string, string>>;
   /** Standard headers kept with the object: cache-control, content-disposition, content-encoding, content-language, expires. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Checksums the client sent and that were verified: lower-case algorithm → base64. */
+  /** Checksums the client sent and that were verified: lower-case algorithm → base64; `<base64>-<parts>` for a checksum of the parts' checksums. */
   readonly checksums: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  /** What a multipart upload was made of, in order; null for any other object. */
+  readonly parts: readonly ObjectPart[] | null;
   readonly lastModified: number;
   readonly owner: string;
   /** The job that made it, if one did. */
   readonly jobId: string | null;
+}
+
+/** One part of an object that came in parts. */
+export interface ObjectPart {
+  readonly sizeBytes: number;
+  readonly checksums: Readonly<Record<string, string>>;
 }
 
 /** An object with the way to its bytes. */
@@ -52,6 +63,7 @@ export interface Bucket {
   readonly name: string;
   readonly owner: string;
   readonly createdAt: number;
+  readonly versioning: "off" | "enabled" | "suspended";
 }
 
 export const BLOCK_BYTES = 1024 * 1024;

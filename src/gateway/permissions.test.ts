@@ -71,7 +71,7 @@ function world() {
   const server = fakeServer();
   const { services, buckets, objects, jobs } = server.state.tables;
   services.set("thumbs", serviceRecord(specOf("thumbs"), "ada"));
-  buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW });
+  buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW, versioning: "off" });
   jobs.set("waits", jobOf("waits"));
   jobs.set("done", jobOf("done", { state: "SUCCEEDED", attempt: 1 }));
   objects.set("other/x", objectOf("other", "x"));

@@ -6,7 +6,7 @@ import { BucketCache } from "./bucket-cache.ts";
 const notice = (kinds: CommitNotice["kinds"]): CommitNotice => ({ lastSeq: 1, services: [], kinds });
 
 function setUp() {
-  const buckets = new Map<string, Bucket>([["b", { name: "b", owner: "o", createdAt: 0 }]]);
+  const buckets = new Map<string, Bucket>([["b", { name: "b", owner: "o", createdAt: 0, versioning: "off" }]]);
   let asked = 0;
   let now = 0;
   let listener: (n: CommitNotice) => void = () => undefined;

@@ -21,14 +21,31 @@ const person = (subject: string, scopes: readonly string[] = []): Principal => (
 });
 const PEOPLE: Record<string, Principal> = { ADMIN: person("root", ["admin"]), ANN: person("ann"), BEN: person("ben") };
 
-const bucketOf = (name: string, owner: string): Bucket => ({ name, owner, createdAt: 0 });
+const bucketOf = (name: string, owner: string): Bucket => ({ name, owner, createdAt: 0, versioning: "off" });
 
 function objectOf(blobId: string, text: string): StoredObject {
   const blockCrc32c = Buffer.alloc(4);
   blockCrc32c.writeUInt32BE(crc32c(Buffer.from(text)));
   return {
-    ...{ bucket: "anns", key: "k", versionSeq: 1, versionId: "null", isDeleteMarker: false, sizeBytes: text.length },
-    ...{ etag: blobId, contentType: "text/plain", metadata: {}, headers: {}, checksums: {}, lastModified: 0 },
+    ...{
+      bucket: "anns",
+      key: "k",
+      versionSeq: 1,
+      versionId: "null",
+      isLatest: true,
+      isDeleteMarker: false,
+      sizeBytes: text.length,
+    },
+    ...{
+      etag: blobId,
+      contentType: "text/plain",
+      metadata: {},
+      headers: {},
+      checksums: {},
+      tags: {},
+      parts: null,
+      lastModified: 0,
+    },
     ...{ owner: "ann", jobId: null, blob: { kind: "file", blobId }, blockCrc32c },
   };
 }

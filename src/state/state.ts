@@ -16,6 +16,8 @@ export interface Upload {
   readonly metadata: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
   readonly checksums: Readonly<Record<string, string>>;
+  /** Default: none. */
+  readonly tags?: Readonly<Record<string, string>>;
   /** Evaluated inside the transaction. `ifNoneMatch: "*"` asks that the key does not exist. */
   readonly condition: { readonly ifMatch?: string; readonly ifNoneMatch?: string } | null;
   /** Set when a job's own credential made the upload: its lineage goes on (hops + 1). */

@@ -5,7 +5,7 @@ import { NOW, objectOf } from "../testing/samples.ts";
 let server: FakeServer;
 beforeEach(() => {
   server = fakeServer();
-  server.state.tables.buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW });
+  server.state.tables.buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW, versioning: "off" });
 });
 afterEach(() => server.close());
 

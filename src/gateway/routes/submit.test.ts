@@ -10,8 +10,8 @@ const start = (...over: Parameters<typeof fakeServer>): void => {
   server = fakeServer(...over);
   const { services, buckets, objects } = server.state.tables;
   services.set("thumbs", serviceRecord(specOf("thumbs"), "ada"));
-  buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW });
-  buckets.set("secrets", { name: "secrets", owner: "bob", createdAt: NOW });
+  buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW, versioning: "off" });
+  buckets.set("secrets", { name: "secrets", owner: "bob", createdAt: NOW, versioning: "off" });
   objects.set("photos/in/a b.jpg", objectOf("photos", "in/a b.jpg", { versionSeq: 9 }));
   objects.set("photos/in/c.jpg", objectOf("photos", "in/c.jpg"));
   objects.set("secrets/x", objectOf("secrets", "x", { owner: "bob" }));

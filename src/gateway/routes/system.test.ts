@@ -83,7 +83,7 @@ it("counts jobs, buckets and objects, and says why a queue waits", async () => {
   jobs.set("q", jobOf("q"));
   jobs.set("d", jobOf("d", { state: "DELIVERING" }));
   jobs.set("r", jobOf("r", { state: "RUNNING" }));
-  buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW });
+  buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW, versioning: "off" });
   objects.set("photos/a", objectOf("photos", "a"));
   const status = await get("/system/status");
   expect(status.oscar).toMatchObject({

@@ -6,7 +6,9 @@ import { anyObject, instant } from "./common.ts";
 const KINDS = {
   "object.created": true,
   "object.removed": true,
+  "object.tagged": true,
   "bucket.created": true,
+  "bucket.updated": true,
   "bucket.removed": true,
   "service.created": true,
   "service.updated": true,

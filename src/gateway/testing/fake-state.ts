@@ -112,7 +112,7 @@ function storeTable({ buckets, objects }: Tables) {
       [...buckets.values()].filter((bucket) => owner === null || bucket.owner === owner),
     async createBucket(by: Principal, name: string) {
       if (buckets.has(name)) throw new SluiceError("BUCKET_EXISTS", `Cannot make "${name}": it exists`);
-      const bucket = { name, owner: by.subject, createdAt: 1_700_000_000_000 };
+      const bucket = { name, owner: by.subject, createdAt: 1_700_000_000_000, versioning: "off" } as const;
       buckets.set(name, bucket);
       return bucket;
     },

@@ -7,6 +7,8 @@ export interface BucketRow {
   readonly name: string;
   readonly owner: string;
   readonly created_at: number;
+  /** 0 never on, 1 enabled, 2 suspended. */
+  readonly versioning: number;
 }
 
 const FIND = "SELECT * FROM buckets WHERE name = ?";

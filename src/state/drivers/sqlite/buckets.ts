@@ -20,7 +20,7 @@ export function createBucket(store: Store, by: Principal, name: string): Bucket 
   if (findBucket(store, name) !== undefined) {
     throw new SluiceError("BUCKET_EXISTS", `Cannot create bucket "${name}": it exists`);
   }
-  const bucket = { name, owner: by.subject, createdAt: Date.now() };
+  const bucket = { name, owner: by.subject, createdAt: Date.now(), versioning: "off" } as const;
   store.db.run(INSERT, name, bucket.owner, bucket.createdAt);
   noteBucket(store, "bucket.created", name, bucket.owner, bucket.createdAt);
   return bucket;
@@ -56,7 +56,14 @@ export function buckets(store: Store, owner: string | null): Bucket[] {
   return (owner === null ? store.db.all<BucketRow>(ALL) : store.db.all<BucketRow>(OF_OWNER, owner)).map(toBucket);
 }
 
-const toBucket = (row: BucketRow): Bucket => ({ name: row.name, owner: row.owner, createdAt: row.created_at });
+const VERSIONING = ["off", "enabled", "suspended"] as const;
+
+const toBucket = (row: BucketRow): Bucket => ({
+  name: row.name,
+  owner: row.owner,
+  createdAt: row.created_at,
+  versioning: VERSIONING[row.versioning] ?? "off",
+});
 
 function removeRow(store: Store, row: BucketRow): void {
   store.db.run(DELETE, row.id);

@@ -33,7 +33,7 @@ const ROWS = `SELECT s.publication, s.bucket, s.key, s.n, s.blob, s.content_type
   FROM staged s JOIN publications p ON p.id = s.publication JOIN blobs b ON b.id = s.blob`;
 const OF_PUBLICATION = `${ROWS} WHERE s.publication = ? LIMIT ?`;
 const OF_KEY = `${ROWS} WHERE p.state = 1 AND s.bucket = ? AND s.key = ? ORDER BY version_seq`;
-const SHARED_KEYS = `SELECT DISTINCT t.bucket, t.key, k.name, k.owner, k.created_at FROM staged s
+const SHARED_KEYS = `SELECT DISTINCT t.bucket, t.key, k.name, k.owner, k.created_at, k.versioning FROM staged s
   JOIN staged t ON t.bucket = s.bucket AND t.key = s.key JOIN publications p ON p.id = t.publication
   JOIN buckets k ON k.id = t.bucket WHERE s.publication = ? AND p.state = 1`;
 const DELETE_ROW = "DELETE FROM staged WHERE publication = ? AND bucket = ? AND key = ? AND n = ?";
@@ -103,6 +103,8 @@ function settleRow(store: Store, row: StagedRow): void {
       metadata: {},
       headers: {},
       checksums: {},
+      tags: {},
+      parts: null,
       lastModified: row.published_at,
       owner: row.owner,
       jobId: row.job_id,

@@ -131,6 +131,8 @@ function publishOne(
       metadata: {},
       headers: {},
       checksums: {},
+      tags: {},
+      parts: null,
       lastModified: now,
       owner: job.owner,
       jobId: job.id,

@@ -1,4 +1,4 @@
-import type { ObjectInfo, StoredObject } from "../../../core/object.ts";
+import type { ObjectInfo, ObjectPart, StoredObject } from "../../../core/object.ts";
 import { type BlobRow, toBlobRef } from "./blobs.ts";
 
 /** A row of `objects`, and of the published part of `staged` in the same shape. */
@@ -18,6 +18,10 @@ export interface ObjectRow {
   readonly metadata: string | null;
   readonly headers: string | null;
   readonly checksums: string | null;
+  readonly is_latest: number;
+  readonly tags: string | null;
+  /** JSON of `ObjectInfo.parts`. */
+  readonly parts: string | null;
 }
 
 /** The version id of every object while versioning is off. */
@@ -25,12 +29,13 @@ export const NULL_VERSION_ID = "null";
 
 /** Columns of an object that lies in `objects o`. */
 export const OBJECT_COLUMNS = `o.version_seq, o.bucket, o.key, o.version_id, o.is_delete_marker, o.blob, o.size, o.etag,
-  o.content_type, o.last_modified, o.owner, o.job_id, o.metadata, o.headers, o.checksums`;
+  o.content_type, o.last_modified, o.owner, o.job_id, o.metadata, o.headers, o.checksums,
+  o.is_latest, o.tags, o.parts`;
 
 /** The same columns of an output that is published but lies in `staged s` still, with its publication `p` and blob `b`. */
 export const PUBLISHED_COLUMNS = `p.version_base + s.n version_seq, s.bucket, s.key, '${NULL_VERSION_ID}' version_id,
   0 is_delete_marker, s.blob, b.size, b.md5 etag, s.content_type, p.published_at last_modified, p.owner, p.job_id,
-  NULL metadata, NULL headers, NULL checksums`;
+  NULL metadata, NULL headers, NULL checksums, 1 is_latest, NULL tags, NULL parts`;
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -46,6 +51,7 @@ export function toObjectInfo(bucketName: string, row: ObjectRow): ObjectInfo {
     key: row.key,
     versionSeq: row.version_seq,
     versionId: row.version_id,
+    isLatest: row.is_latest === 1,
     isDeleteMarker: row.is_delete_marker === 1,
     sizeBytes: row.size,
     etag: row.etag,
@@ -53,6 +59,8 @@ export function toObjectInfo(bucketName: string, row: ObjectRow): ObjectInfo {
     metadata: textsOf(row.metadata),
     headers: textsOf(row.headers),
     checksums: textsOf(row.checksums),
+    tags: textsOf(row.tags),
+    parts: row.parts === null ? null : (JSON.parse(row.parts) as ObjectPart[]),
     lastModified: row.last_modified,
     owner: row.owner,
     jobId: row.job_id,

@@ -8,7 +8,7 @@ import { type BucketRow, findBucket, mustFindBucket } from "./bucket-rows.ts";
 import { anyPublished, settleKey } from "./fan-out.ts";
 import { noteRemoved } from "./object-changes.ts";
 import { OBJECT_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo, toStoredObject } from "./object-rows.ts";
-import { deleteVersion, type LatestRow, latestObject, putObject } from "./put-object.ts";
+import { deleteVersion, type LatestRow, latestObject, type NewObject, putObject } from "./put-object.ts";
 import type { Store } from "./store.ts";
 
 type FullRow = ObjectRow & BlobRow & { readonly block_crc32c: Uint8Array };
@@ -41,7 +41,7 @@ export function commitUpload(store: Store, upload: Upload): CommittedUpload {
   return { object: info, jobIds };
 }
 
-function uploadInfo(upload: Upload, versionSeq: number): Omit<ObjectInfo, "versionId" | "isDeleteMarker"> {
+function uploadInfo(upload: Upload, versionSeq: number): NewObject["info"] {
   const { bucket, key, contentType, metadata, headers, checksums } = upload;
   return {
     bucket,
@@ -53,6 +53,8 @@ function uploadInfo(upload: Upload, versionSeq: number): Omit<ObjectInfo, "versi
     metadata,
     headers,
     checksums,
+    tags: upload.tags ?? {},
+    parts: null,
     lastModified: upload.at,
     owner: upload.by.subject,
     jobId: upload.lineage?.parentJobId ?? null,

@@ -13,7 +13,8 @@ import type { Store } from "./store.ts";
 const LATEST = "SELECT version_seq, blob, etag, job_id FROM objects WHERE bucket = ? AND key = ? AND is_latest = 1";
 const DELETE = "DELETE FROM objects WHERE version_seq = ?";
 const INSERT = `INSERT INTO objects (version_seq, bucket, key, version_id, is_latest, is_delete_marker, blob, size, etag,
-  content_type, last_modified, owner, job_id, metadata, headers, checksums) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  content_type, last_modified, owner, job_id, metadata, headers, checksums, tags, parts)
+  VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** What a writer needs to know of the object that lies under a key. */
 export interface LatestRow {
@@ -25,7 +26,7 @@ export interface LatestRow {
 
 /** A new version, before it has its place. The blob's row holds the reference already. */
 export interface NewObject {
-  readonly info: Omit<ObjectInfo, "versionId" | "isDeleteMarker">;
+  readonly info: Omit<ObjectInfo, "versionId" | "isLatest" | "isDeleteMarker">;
   readonly bucket: BucketRow;
   readonly blob: number;
   /** The chain that the object belongs to; null starts one. */
@@ -47,7 +48,7 @@ export function deleteVersion(store: Store, row: Pick<LatestRow, "version_seq" |
  *  The caller has settled the key. */
 export function putObject(store: Store, object: NewObject): { info: ObjectInfo; jobIds: string[] } {
   const { bucket } = object;
-  const info: ObjectInfo = { ...object.info, versionId: NULL_VERSION_ID, isDeleteMarker: false };
+  const info: ObjectInfo = { ...object.info, versionId: NULL_VERSION_ID, isLatest: true, isDeleteMarker: false };
   const before = latestObject(store, bucket.id, info.key);
   if (before !== undefined) deleteVersion(store, before);
   insertRow(store, object, info);
@@ -73,6 +74,8 @@ function insertRow(store: Store, object: NewObject, info: ObjectInfo): void {
     textsToColumn(info.metadata),
     textsToColumn(info.headers),
     textsToColumn(info.checksums),
+    textsToColumn(info.tags),
+    info.parts === null ? null : JSON.stringify(info.parts),
   );
 }
 
