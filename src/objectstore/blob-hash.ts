@@ -5,10 +5,17 @@ import { Crc32c, crc32c } from "../s3/crc32c.ts";
 
 /** Computes what is kept about a blob while its bytes pass: size, MD5, and CRC32C of every 1 MiB block. */
 export class BlobHash {
+  /** Bytes of the first block that belong to somebody else. */
+  readonly #phase: number;
   readonly #md5 = createHash("md5");
   readonly #blocks: number[] = [];
   readonly #crc = new Crc32c();
   #size = 0;
+
+  /** @param startsAt where in a file the bytes will lie (default 0): blocks are those of the file, so that the first piece may be short */
+  constructor(startsAt = 0) {
+    this.#phase = startsAt % BLOCK_BYTES;
+  }
 
   get sizeBytes(): number {
     return this.#size;
@@ -18,13 +25,17 @@ export class BlobHash {
     this.#md5.update(bytes);
     let at = 0;
     while (at < bytes.length) {
-      const room = BLOCK_BYTES - (this.#size % BLOCK_BYTES);
+      const room = BLOCK_BYTES - this.#inBlock();
       const part = bytes.length - at <= room && at === 0 ? bytes : bytes.subarray(at, at + room);
       this.#crc.update(part);
       this.#size += part.length;
       at += part.length;
-      if (this.#size % BLOCK_BYTES === 0) this.#endBlock();
+      if (this.#inBlock() === 0) this.#endBlock();
     }
+  }
+
+  #inBlock(): number {
+    return (this.#phase + this.#size) % BLOCK_BYTES;
   }
 
   #endBlock(): void {
@@ -34,7 +45,7 @@ export class BlobHash {
 
   /** Ends the hash. */
   facts(blobId: string): BlobFacts {
-    if (this.#size % BLOCK_BYTES !== 0) this.#endBlock();
+    if (this.#size > 0 && this.#inBlock() !== 0) this.#endBlock();
     // An array buffer of its own: what crosses to another thread carries no pool with it.
     const blockCrc32c = new Uint8Array(this.#blocks.length * 4);
     const view = new DataView(blockCrc32c.buffer);
