@@ -15,7 +15,7 @@ export interface DeleteTarget {
   readonly key: string;
   /** This version for good; without it, what S3 does to the key: in a bucket with versions the delete marker becomes the latest version. */
   readonly versionId?: string;
-  /** An ETag, with or without quotes, or `*`: evaluated inside the transaction. */
+  /** An ETag, with or without quotes, or `*`: evaluated inside the transaction, on the latest version (also when another is to go). */
   readonly ifMatch?: string;
 }
 
@@ -24,11 +24,12 @@ export interface DeletedObject {
   readonly key: string;
   /** As asked, or null. */
   readonly versionId: string | null;
-  /** False when there was nothing to remove, which is no error in S3. */
+  /** False when there was nothing to remove, which is no error in S3: no such version; without a version id, no object or a delete
+   *  marker already. */
   readonly existed: boolean;
   /** The version id of the delete marker that was made, or removed; else null. */
   readonly deleteMarker: string | null;
-  /** True when `ifMatch` did not hold: nothing was removed. */
+  /** True when `ifMatch` did not hold: nothing was removed, and `existed` says whether the key has an object. */
   readonly refused: boolean;
 }
 

@@ -5,6 +5,7 @@ import type { BlobRef, Bucket, ObjectInfo, StagedBlob, StoredObject } from "../c
 import type { Principal } from "../core/principal.ts";
 import type { Resources } from "../core/resources.ts";
 import type { Revision, Service, ServiceRecord } from "../core/service.ts";
+import type { ObjectCalls } from "./object-calls.ts";
 
 /** What an upload brings. Its blob is already durable; `commitUpload` makes it an object, an event and jobs, or nothing. */
 export interface Upload {
@@ -184,7 +185,7 @@ export interface StateStats {
 /** The control plane's memory. Each method is one domain transaction: durable when its promise resolves, or not done at all.
  *  Nothing outside `state/` sees a handle or SQL. Errors are SluiceErrors; UNAUTHENTICATED and FORBIDDEN are not decided here.
  *  Every committed fact appends to the change log in the same transaction. */
-export interface State {
+export interface State extends Pick<ObjectCalls, "objectVersion" | "deleteObjects"> {
   // Services
   /** All or none. Creates the buckets that inputs and outputs of the embedded store name.
    *  An unchanged definition makes no revision. @throws SERVICE_EXISTS with `create: true`, FORBIDDEN when another owner has the name. */
@@ -212,8 +213,6 @@ export interface State {
   listObjects(query: ObjectQuery): Promise<ObjectPage>;
   /** Objects in all buckets, latest versions. */
   objectCount(): Promise<number>;
-  /** Removes keys for good (no versioning yet); absent keys are not an error. Returns the keys that were there. */
-  deleteObjects(by: Principal, bucket: string, keys: readonly string[], at: number): Promise<string[]>;
   /** Blobs that no row names any more: unlink them, then `forgetBlobs`. */
   garbageBlobs(limit: number): Promise<string[]>;
   forgetBlobs(blobIds: readonly string[]): Promise<void>;

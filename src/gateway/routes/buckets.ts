@@ -145,8 +145,8 @@ async function emptyBucket(
   const first = { bucket: bucketName, prefix: "", after: "", delimiter: "", limit: REMOVED_AT_ONCE };
   for (let more = true; more && !signal.aborted; ) {
     const { objects } = await state.listObjects(first);
-    const keys = objects.map(({ key }) => key);
-    if (keys.length > 0) await state.deleteObjects(by, bucketName, keys, now());
-    more = keys.length === REMOVED_AT_ONCE;
+    const targets = objects.map(({ key }) => ({ key }));
+    if (targets.length > 0) await state.deleteObjects(by, bucketName, targets, now());
+    more = targets.length === REMOVED_AT_ONCE;
   }
 }

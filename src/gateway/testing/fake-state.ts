@@ -6,6 +6,7 @@ import { compareKeys } from "../../core/keys.ts";
 import type { Bucket, StoredObject } from "../../core/object.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Service, ServiceRecord } from "../../core/service.ts";
+import type { DeletedObject, DeleteTarget } from "../../state/object-calls.ts";
 import type { AppliedService, CommitNotice, ObjectPage, ObjectQuery, ServiceCounts, State } from "../../state/state.ts";
 
 /** The part of a state that the gateway reads and writes, in memory; the rest throws. */
@@ -134,8 +135,11 @@ function storeTable({ buckets, objects }: Tables) {
         next: found.length > page.length ? (page.at(-1)?.key ?? null) : null,
       };
     },
-    async deleteObjects(_by: Principal, bucket: string, keys: readonly string[]) {
-      return keys.filter((key) => objects.delete(`${bucket}/${key}`));
+    async deleteObjects(_by: Principal, bucket: string, targets: readonly DeleteTarget[]): Promise<DeletedObject[]> {
+      return targets.map(({ key }) => {
+        const existed = objects.delete(`${bucket}/${key}`);
+        return { key, versionId: null, existed, deleteMarker: null, refused: false };
+      });
     },
   };
 }

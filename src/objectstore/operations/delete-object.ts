@@ -8,7 +8,7 @@ export async function deleteObject(call: Call): Promise<void> {
   const { deps, request, caller } = call;
   checkObjectKey(request.key);
   await allowedBucket(call, "object.write");
-  await deps.state.deleteObjects(caller.principal, request.bucket, [request.key], deps.clock.now());
+  await deps.state.deleteObjects(caller.principal, request.bucket, [{ key: request.key }], deps.clock.now());
   crashPoint("delete.committed");
   answerEmpty(call.response, 204);
 }

@@ -26,6 +26,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     buckets: remote("buckets"),
     commitUpload: (upload) => remote("commitUpload")({ ...upload, blob: ownBlob(upload.blob) }),
     object: remote("object"),
+    objectVersion: remote("objectVersion"),
     listObjects: remote("listObjects"),
     objectCount: remote("objectCount"),
     deleteObjects: remote("deleteObjects"),

@@ -11,6 +11,11 @@ export interface BucketRow {
   readonly versioning: number;
 }
 
+/** `BucketRow.versioning` of a bucket that keeps versions. */
+export const VERSIONED = 1;
+/** Of one that keeps those it has. */
+export const SUSPENDED = 2;
+
 const FIND = "SELECT * FROM buckets WHERE name = ?";
 const FIND_ID = "SELECT * FROM buckets WHERE id = ?";
 

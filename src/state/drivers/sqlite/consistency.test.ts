@@ -81,7 +81,7 @@ class RandomCalls {
     if (dice < 174) return ["cancelJob", ADMIN, job, 1];
     if (dice < 180) return ["retryJob", ADMIN, job, 1];
     if (dice < 183) return ["deleteJob", ADMIN, job];
-    if (dice < 186) return ["deleteObjects", ADMIN, this.#dice.pick(["inbox", "mid", "out"]), KEYS.slice(1), 1];
+    if (dice < 186) return ["deleteObjects", ADMIN, this.#dice.pick(["inbox", "mid", "out"]), this.#targets(), 1];
     if (dice < 192) return this.#enqueue();
     if (dice < 194) return ["recoverAttempts", "w", 1];
     if (dice < 195) return ["expireJobs", Date.now() + 1000, 3];
@@ -95,6 +95,10 @@ class RandomCalls {
     const lineage = this.#dice.below(20) === 0 ? { rootId: "r", parentJobId: "p", hops: 16 } : null;
     const bytes = blob("x", this.#dice.below(3) === 0 ? "inline" : "file");
     return ["commitUpload", { by: ADMIN, bucket, key: this.#dice.pick(KEYS), blob: bytes, ...facts, lineage, at: 1 }];
+  }
+
+  #targets() {
+    return KEYS.slice(1).map((key) => ({ key }));
   }
 
   #enqueue(): [CallName, ...unknown[]] {

@@ -1,7 +1,8 @@
 import { dropBlob } from "./blobs.ts";
-import { type BucketRow, bucketById } from "./bucket-rows.ts";
+import { type BucketRow, bucketById, SUSPENDED, VERSIONED } from "./bucket-rows.ts";
 import { putObject } from "./put-object.ts";
 import type { Store } from "./store.ts";
+import { WAS_VERSIONED } from "./version-ids.ts";
 
 /** A staged row with what its publication says about it. */
 interface StagedRow {
@@ -19,6 +20,8 @@ interface StagedRow {
   readonly root_event_id: string;
   readonly hops: number;
   readonly published_at: number;
+  /** 1 when versioning was enabled when the row became visible. */
+  readonly was_versioned: number;
 }
 
 type Due = { readonly id: number; readonly state: number };
@@ -29,7 +32,7 @@ const ANY_DUE = "SELECT 1 FROM publications WHERE state > 0 LIMIT 1";
 /** Published ones first, in the order in which they became visible. */
 const NEXT_DUE = "SELECT id, state FROM publications WHERE state > 0 ORDER BY state, version_base, id LIMIT 1";
 const ROWS = `SELECT s.publication, s.bucket, s.key, s.n, s.blob, s.content_type, p.version_base + s.n version_seq, b.size, b.md5,
-  p.job_id, p.owner, p.root_event_id, p.hops, p.published_at
+  p.job_id, p.owner, p.root_event_id, p.hops, p.published_at, ${WAS_VERSIONED} was_versioned
   FROM staged s JOIN publications p ON p.id = s.publication JOIN blobs b ON b.id = s.blob`;
 const OF_PUBLICATION = `${ROWS} WHERE s.publication = ? LIMIT ?`;
 const OF_KEY = `${ROWS} WHERE p.state = 1 AND s.bucket = ? AND s.key = ? ORDER BY version_seq`;
@@ -82,6 +85,12 @@ function discardRow(store: Store, row: StagedRow): void {
   dropBlob(store, row.blob);
 }
 
+/** The bucket as it was for this row: the version id that readers saw must stay. */
+function asPublished(bucket: BucketRow, row: StagedRow): BucketRow {
+  if (row.was_versioned === 1) return { ...bucket, versioning: VERSIONED };
+  return bucket.versioning === VERSIONED ? { ...bucket, versioning: SUSPENDED } : bucket;
+}
+
 function settleRow(store: Store, row: StagedRow): void {
   const bucket = bucketById(store, row.bucket);
   if (bucket === undefined) {
@@ -90,7 +99,7 @@ function settleRow(store: Store, row: StagedRow): void {
   }
   store.db.run(DELETE_ROW, row.publication, row.bucket, row.key, row.n);
   putObject(store, {
-    bucket,
+    bucket: asPublished(bucket, row),
     blob: row.blob,
     lineage: { rootId: row.root_event_id, parentJobId: row.job_id, hops: row.hops },
     info: {

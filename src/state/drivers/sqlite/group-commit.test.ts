@@ -46,6 +46,16 @@ const upload = (bucketName: string, key: string): Call =>
     ...{ condition: null, lineage: null, at: Date.now() },
   });
 
+const removal = (keys: readonly string[]): Call =>
+  call(
+    "deleteObjects",
+    ADMIN,
+    "box",
+    keys.map((key) => ({ key })),
+    Date.now(),
+  );
+const gone = (key: string) => ({ key, versionId: null, existed: true, deleteMarker: null, refused: false });
+
 /** Runs calls as one group (a full disk ends it early: then more follow) and answers in their order: the value, or the error's code. */
 function run(...calls: Call[]): unknown[] {
   const waiting = [...calls];
@@ -154,8 +164,8 @@ describe("a full disk", () => {
   it("refuses what stores users' data, does what frees space, and gives up the reserve for that", () => {
     fill();
     const many = Array.from({ length: 30 }, (_, n) => large(n));
-    const answers = run(...many, call("deleteObjects", ADMIN, "box", ["gone"], Date.now()));
-    expect(answers).toEqual([...many.map(() => "DISK_FULL"), ["gone"]]);
+    const answers = run(...many, removal(["gone"]));
+    expect(answers).toEqual([...many.map(() => "DISK_FULL"), [gone("gone")]]);
     expect(existsSync(reserve)).toBe(false);
     expect(store.db.all("SELECT key FROM objects")).toEqual([]);
     makeRoom();
@@ -167,9 +177,9 @@ describe("a full disk", () => {
     const keys = Array.from({ length: 200 }, (_, n) => `gone-${n}`);
     run(...keys.map((key) => upload("box", key)));
     fill();
-    expect(run(call("deleteObjects", ADMIN, "box", keys, Date.now()))).toEqual(["DISK_FULL"]);
+    expect(run(removal(keys))).toEqual(["DISK_FULL"]);
     expect(store.db.all("SELECT key FROM objects")).toHaveLength(201);
     makeRoom();
-    expect(run(call("deleteObjects", ADMIN, "box", keys, Date.now()))).toEqual([keys]);
+    expect(run(removal(keys))).toEqual([keys.map(gone)]);
   });
 });

@@ -3,6 +3,7 @@ import { forgetBlobs, garbageBlobs, unknownBlobs } from "./blobs.ts";
 import { bucket, buckets, createBucket, deleteBucket } from "./buckets.ts";
 import type { CallName, Calls } from "./calls.ts";
 import { changeBounds, changes, expireChanges } from "./changes.ts";
+import { deleteObjects } from "./delete-objects.ts";
 import { finishAttempt } from "./finish-attempt.ts";
 import { jobs } from "./job-listing.ts";
 import { cancelJob, enqueue, retryJob } from "./job-orders.ts";
@@ -10,7 +11,8 @@ import { attemptLog, attempts, counts, job, jobEvent } from "./job-queries.ts";
 import { deleteJob, expireJobs } from "./job-removal.ts";
 import { leaseJobs, startAttempt } from "./lease-jobs.ts";
 import { listObjects } from "./listing.ts";
-import { commitUpload, deleteObjects, jobOutputs, object, objectCount } from "./objects.ts";
+import { object, objectVersion } from "./object-version.ts";
+import { commitUpload, jobOutputs, objectCount } from "./objects.ts";
 import { stageOutputs } from "./publications.ts";
 import { queues } from "./queues.ts";
 import { recoverAttempts } from "./recover.ts";
@@ -31,6 +33,7 @@ const READS = {
   bucket,
   buckets,
   object,
+  objectVersion,
   listObjects,
   objectCount,
   garbageBlobs,

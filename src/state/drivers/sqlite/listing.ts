@@ -2,7 +2,7 @@ import type { ObjectInfo } from "../../../core/object.ts";
 import type { ObjectPage, ObjectQuery } from "../../state.ts";
 import { mustFindBucket } from "./bucket-rows.ts";
 import { anyPublished } from "./fan-out.ts";
-import { endOfPrefix } from "./key-range.ts";
+import { foldedWalk, type Scan, type Start, startAfter } from "./folded-walk.ts";
 import { OBJECT_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
 import type { Store } from "./store.ts";
 
@@ -19,81 +19,63 @@ const QUERIES = {
   publishedAfter: `${SETTLED} AND o.key > ?2 AND o.key < ?3 UNION ALL ${PUBLISHED} AND s.key > ?2 AND s.key < ?3 ${BY_KEY}`,
 } as const;
 
-/** Where a scan begins: at a key or behind it. */
-interface Start {
-  readonly key: string;
-  readonly inclusive: boolean;
-}
+/** Delete markers that one page passes over at most: a page behind very many of them is short rather than late. */
+const MAX_MARKERS = 10_000;
 
-/** One row of a listing: an object, or the first of the keys that a common prefix stands for. */
-type Entry = { readonly row: ObjectRow } | { readonly prefix: string };
-
-/** A page in UTF-8 byte order. A common prefix costs one seek, however many keys it folds. */
+/** A page in UTF-8 byte order, of the keys whose latest version is no delete marker. It may be short, with a `next`, behind very many of
+ *  those that are. */
 export function listObjects(store: Store, query: ObjectQuery): ObjectPage {
   const bucket = mustFindBucket(store, query.bucket);
   const objects: ObjectInfo[] = [];
   const commonPrefixes: string[] = [];
   let last: string | null = null;
   if (query.limit <= 0) return { objects, commonPrefixes, next: null };
-  for (const entry of entries(store, bucket.id, query)) {
+  const live = new LiveRows(store, bucket.id);
+  for (const entry of foldedWalk(query, startAfter(query, query.after), live.scan)) {
     if (objects.length + commonPrefixes.length === query.limit) return { objects, commonPrefixes, next: last };
     if ("prefix" in entry) commonPrefixes.push(entry.prefix);
     else objects.push(toObjectInfo(query.bucket, entry.row));
     last = "prefix" in entry ? entry.prefix : entry.row.key;
   }
-  return { objects, commonPrefixes, next: null };
+  return { objects, commonPrefixes, next: live.stoppedAt };
 }
 
-function* entries(store: Store, bucket: number, query: ObjectQuery): Generator<Entry> {
-  const end = endOfPrefix(query.prefix);
-  let start: Start | null = firstStart(query);
-  while (start !== null) {
-    let folded: string | null = null;
-    for (const row of scan(store, bucket, start, end)) {
-      folded = commonPrefix(row.key, query);
-      if (folded !== null) break;
-      yield { row };
+/** The latest versions of one page's keys, without delete markers. */
+class LiveRows {
+  readonly #store: Store;
+  readonly #bucket: number;
+  #markers = 0;
+  /** The delete marker at which it gave up. */
+  stoppedAt: string | null = null;
+
+  constructor(store: Store, bucket: number) {
+    this.#store = store;
+    this.#bucket = bucket;
+  }
+
+  readonly scan: Scan<ObjectRow> = (start, end) => this.#live(start, end);
+
+  *#live(start: Start, end: string | Uint8Array): Generator<ObjectRow> {
+    for (const row of latestRows(this.#store, this.#bucket, start, end)) {
+      if (row.is_delete_marker === 0) yield row;
+      else if (++this.#markers === MAX_MARKERS) {
+        this.stoppedAt = row.key;
+        return;
+      }
     }
-    if (folded !== null) yield { prefix: folded };
-    start = folded === null ? null : behindPrefix(folded);
   }
 }
 
-function* scan(store: Store, bucket: number, start: Start, end: string | null): Generator<ObjectRow> {
-  const upTo = end ?? BEHIND_ALL_KEYS;
+function* latestRows(store: Store, bucket: number, start: Start, end: string | Uint8Array): Generator<ObjectRow> {
   const name = start.inclusive ? "from" : "after";
   if (!anyPublished(store)) {
-    yield* store.db.iterate<ObjectRow>(QUERIES[name], bucket, start.key, upTo);
+    yield* store.db.iterate<ObjectRow>(QUERIES[name], bucket, start.key, end);
     return;
   }
   let previous: string | null = null;
   const sql = name === "from" ? QUERIES.publishedFrom : QUERIES.publishedAfter;
-  for (const row of store.db.iterate<ObjectRow>(sql, bucket, start.key, upTo)) {
+  for (const row of store.db.iterate<ObjectRow>(sql, bucket, start.key, end)) {
     if (row.key !== previous) yield row;
     previous = row.key;
   }
-}
-
-/** A blob compares above every text in SQLite. */
-const BEHIND_ALL_KEYS = new Uint8Array(0);
-
-/** `after` may be a common prefix that ended the page before: then all that it stands for is behind us. */
-function firstStart(query: ObjectQuery): Start | null {
-  const { prefix, after } = query;
-  if (after !== "" && commonPrefix(after, query) === after) return behindPrefix(after);
-  return Buffer.compare(Buffer.from(after), Buffer.from(prefix)) < 0
-    ? { key: prefix, inclusive: true }
-    : { key: after, inclusive: after === "" };
-}
-
-function behindPrefix(prefix: string): Start | null {
-  const key = endOfPrefix(prefix);
-  return key === null ? null : { key, inclusive: true };
-}
-
-/** What the key shares with others up to the first delimiter behind the query's prefix; null when it stands for itself. */
-function commonPrefix(key: string, { prefix, delimiter }: ObjectQuery): string | null {
-  if (delimiter === "" || !key.startsWith(prefix)) return null;
-  const at = key.indexOf(delimiter, prefix.length);
-  return at < 0 ? null : key.slice(0, at + delimiter.length);
 }

@@ -1,5 +1,6 @@
 import type { ObjectInfo, ObjectPart, StoredObject } from "../../../core/object.ts";
 import { type BlobRow, toBlobRef } from "./blobs.ts";
+import { PUBLISHED_VERSION_ID } from "./version-ids.ts";
 
 /** A row of `objects`, and of the published part of `staged` in the same shape. */
 export interface ObjectRow {
@@ -24,16 +25,13 @@ export interface ObjectRow {
   readonly parts: string | null;
 }
 
-/** The version id of every object while versioning is off. */
-export const NULL_VERSION_ID = "null";
-
 /** Columns of an object that lies in `objects o`. */
 export const OBJECT_COLUMNS = `o.version_seq, o.bucket, o.key, o.version_id, o.is_delete_marker, o.blob, o.size, o.etag,
   o.content_type, o.last_modified, o.owner, o.job_id, o.metadata, o.headers, o.checksums,
   o.is_latest, o.tags, o.parts`;
 
 /** The same columns of an output that is published but lies in `staged s` still, with its publication `p` and blob `b`. */
-export const PUBLISHED_COLUMNS = `p.version_base + s.n version_seq, s.bucket, s.key, '${NULL_VERSION_ID}' version_id,
+export const PUBLISHED_COLUMNS = `p.version_base + s.n version_seq, s.bucket, s.key, ${PUBLISHED_VERSION_ID} version_id,
   0 is_delete_marker, s.blob, b.size, b.md5 etag, s.content_type, p.published_at last_modified, p.owner, p.job_id,
   NULL metadata, NULL headers, NULL checksums, 1 is_latest, NULL tags, NULL parts`;
 

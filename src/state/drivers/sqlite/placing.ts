@@ -6,8 +6,8 @@ import type { StagedOutput } from "../../state.ts";
 import { type BucketRow, findBucket } from "./bucket-rows.ts";
 import { settleKey } from "./fan-out.ts";
 import type { JobRow } from "./job-rows.ts";
-import { latestObject } from "./put-object.ts";
 import type { Store } from "./store.ts";
+import { latestVersion } from "./version-rows.ts";
 
 /** Why an attempt that ended well cannot publish; it becomes the attempt's outcome. */
 export interface Refusal {
@@ -56,7 +56,7 @@ export class Placing {
       return { bucket: 0, bucketName: output.bucket, key: output.key, replaces: false };
     }
     settleKey(this.#store, bucket, output.key);
-    const before = latestObject(this.#store, bucket.id, output.key);
+    const before = latestVersion(this.#store, bucket.id, output.key);
     const replacedBefore = this.replaced;
     const key = before === undefined ? output.key : this.keyBeside(bucket, output.key, before.job_id);
     return { bucket: bucket.id, bucketName: bucket.name, key, replaces: this.replaced > replacedBefore };

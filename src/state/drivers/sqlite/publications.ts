@@ -1,6 +1,7 @@
 import type { Lease } from "../../../core/job.ts";
 import type { StagedOutput } from "../../state.ts";
 import { addBlob } from "./blobs.ts";
+import { VERSIONED } from "./bucket-rows.ts";
 import { settlePublishedTwice } from "./fan-out.ts";
 import { holdLease } from "./hold-lease.ts";
 import type { JobRow } from "./job-rows.ts";
@@ -31,9 +32,9 @@ const INSERT = `INSERT INTO publications (job, attempt, state, staged, replaced,
 const ADD = "UPDATE publications SET staged = ?, replaced = ?, refusal = ? WHERE id = ?";
 const STAGE =
   "INSERT INTO staged (publication, bucket, key, n, blob, content_type, replaces) VALUES (?, ?, ?, ?, ?, ?, ?)";
-const PUBLISH = `UPDATE publications SET state = ${PUBLISHED}, version_base = ?, published_at = ? WHERE id = ?`;
+const PUBLISH = `UPDATE publications SET state = ${PUBLISHED}, version_base = ?, published_at = ?, versioned = ? WHERE id = ?`;
 const DISCARD = `UPDATE publications SET state = ${DISCARDED} WHERE job = ? AND attempt = ? AND state = ${STAGING}`;
-const NEXT_BUCKET = `SELECT s.bucket, (SELECT 1 FROM buckets k WHERE k.id = s.bucket) known FROM staged s
+const NEXT_BUCKET = `SELECT s.bucket, (SELECT k.versioning FROM buckets k WHERE k.id = s.bucket) versioning FROM staged s
   WHERE s.publication = ? AND s.bucket > ? ORDER BY s.bucket LIMIT 1`;
 const NEWER_OBJECTS = `SELECT o.bucket, o.key, o.job_id, s.n, k.name bucket_name
   FROM objects o JOIN staged s ON s.publication = ? AND s.bucket = o.bucket AND s.key = o.key JOIN buckets k ON k.id = o.bucket
@@ -88,7 +89,13 @@ export function recheck(
 /** The one write that makes all outputs of the attempt visible. */
 export function publish(store: Store, publication: PublicationRow, at: number): void {
   const base = store.tally.reserve("version", publication.staged);
-  store.db.run(PUBLISH, base, at, publication.id);
+  store.db.run(PUBLISH, base, at, versionedBuckets(store, publication.id), publication.id);
+}
+
+/** The ids of the buckets whose outputs become versions with ids of their own, between commas; null when there is none. */
+function versionedBuckets(store: Store, publication: number): string | null {
+  const ids = [...bucketsOf(store, publication)].filter(({ versioning }) => versioning === VERSIONED);
+  return ids.length === 0 ? null : `,${ids.map(({ bucket }) => bucket).join(",")},`;
 }
 
 /** The attempt ended without publishing: what it staged goes, in the background. */
@@ -108,12 +115,22 @@ const refusalOf = (publication: PublicationRow): Refusal | null =>
   publication.refusal === null ? null : (JSON.parse(publication.refusal) as Refusal);
 
 function missingBucket(store: Store, publication: number): Refusal | null {
-  let bucket = -1;
-  for (;;) {
-    const next = store.db.get<{ bucket: number; known: number | null }>(NEXT_BUCKET, publication, bucket);
-    if (next === undefined) return null;
-    if (next.known === null)
+  for (const { versioning } of bucketsOf(store, publication)) {
+    if (versioning === null)
       return { reason: "output_invalid", message: "an output bucket was deleted while the job ran" };
-    bucket = next.bucket;
+  }
+  return null;
+}
+
+type StagedBucket = { readonly bucket: number; readonly versioning: number | null };
+
+/** The buckets of the staged rows, by one seek each; `versioning` is null for one that is gone. */
+function* bucketsOf(store: Store, publication: number): Generator<StagedBucket> {
+  let after = -1;
+  for (;;) {
+    const next = store.db.get<StagedBucket>(NEXT_BUCKET, publication, after);
+    if (next === undefined) return;
+    yield next;
+    after = next.bucket;
   }
 }

@@ -1,13 +1,14 @@
 import type { BucketRow } from "./bucket-rows.ts";
 import { addChore } from "./chore-rows.ts";
 import { noteRemoved } from "./object-changes.ts";
-import { deleteVersion, type LatestRow } from "./put-object.ts";
 import type { Store } from "./store.ts";
+import { deleteVersion, VERSION_COLUMNS, type VersionRow } from "./version-rows.ts";
 
 /** Objects that a removed bucket loses in the transaction of its removal; the rest follows in the background. */
 const AT_ONCE = 500;
 
-const SOME = "SELECT version_seq, blob, etag, job_id, key FROM objects WHERE bucket = ? AND is_latest = 1 LIMIT ?";
+const OLDER = `SELECT ${VERSION_COLUMNS}, key FROM objects WHERE bucket = ? AND is_latest = 0 LIMIT ?`;
+const LATEST = `SELECT ${VERSION_COLUMNS}, key FROM objects WHERE bucket = ? AND is_latest = 1 LIMIT ?`;
 
 type Gone = Pick<BucketRow, "id" | "name" | "owner">;
 
@@ -16,13 +17,18 @@ export function purgeObjects(store: Store, bucket: Gone): void {
   addChore(store, { kind: "purge", subject: bucket.name, owner: bucket.owner, upto: bucket.id });
 }
 
-/** Removes at most `limit` objects of a bucket whose row is gone; returns how many. */
+/** Removes at most `limit` versions of a bucket whose row is gone; returns how many. */
 export function purgeChunk(store: Store, bucket: Gone, limit: number): number {
-  const rows = store.db.all<LatestRow & { key: string }>(SOME, bucket.id, limit);
+  const older = purgeVersions(store, bucket, OLDER, limit);
+  return older < limit ? older + purgeVersions(store, bucket, LATEST, limit - older) : older;
+}
+
+function purgeVersions(store: Store, bucket: Gone, sql: string, limit: number): number {
+  const rows = store.db.all<VersionRow & { key: string }>(sql, bucket.id, limit);
   const at = Date.now();
   for (const row of rows) {
     deleteVersion(store, row);
-    noteRemoved(store, bucket, row.key, row, at);
+    noteRemoved(store, bucket, row.key, row, at, row.is_delete_marker === 1 ? "removed" : null);
   }
   return rows.length;
 }

@@ -3,26 +3,19 @@ import type { FileEvent } from "../../../core/file-event.ts";
 import { newEventId } from "../../../core/ids.ts";
 import type { ObjectInfo } from "../../../core/object.ts";
 import type { Lineage } from "../../state.ts";
-import { dropBlob } from "./blobs.ts";
-import type { BucketRow } from "./bucket-rows.ts";
+import { type BucketRow, VERSIONED } from "./bucket-rows.ts";
 import { insertJob } from "./insert-job.ts";
 import { noteCreated } from "./object-changes.ts";
-import { NULL_VERSION_ID, textsToColumn } from "./object-rows.ts";
 import type { Store } from "./store.ts";
-
-const LATEST = "SELECT version_seq, blob, etag, job_id FROM objects WHERE bucket = ? AND key = ? AND is_latest = 1";
-const DELETE = "DELETE FROM objects WHERE version_seq = ?";
-const INSERT = `INSERT INTO objects (version_seq, bucket, key, version_id, is_latest, is_delete_marker, blob, size, etag,
-  content_type, last_modified, owner, job_id, metadata, headers, checksums, tags, parts)
-  VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-
-/** What a writer needs to know of the object that lies under a key. */
-export interface LatestRow {
-  readonly version_seq: number;
-  readonly blob: number | null;
-  readonly etag: string;
-  readonly job_id: string | null;
-}
+import { NULL_VERSION_ID, versionIdOf } from "./version-ids.ts";
+import {
+  deleteVersion,
+  insertLatest,
+  keepAsOlder,
+  latestVersion,
+  nullVersion,
+  type VersionRow,
+} from "./version-rows.ts";
 
 /** A new version, before it has its place. The blob's row holds the reference already. */
 export interface NewObject {
@@ -33,50 +26,40 @@ export interface NewObject {
   readonly lineage: Lineage | null;
 }
 
-export function latestObject(store: Store, bucket: number, key: string): LatestRow | undefined {
-  return store.db.get<LatestRow>(LATEST, bucket, key);
-}
-
-/** Removes a version for good. */
-export function deleteVersion(store: Store, row: Pick<LatestRow, "version_seq" | "blob">): void {
-  store.db.run(DELETE, row.version_seq);
-  store.tally.countObject(-1);
-  if (row.blob !== null) dropBlob(store, row.blob);
-}
-
-/** Puts the version in place of the one before (versioning is off: that one goes), writes the change and the jobs that it starts.
- *  The caller has settled the key. */
+/** Puts the version in its place, writes the change and the jobs that it starts. The caller has settled the key. */
 export function putObject(store: Store, object: NewObject): { info: ObjectInfo; jobIds: string[] } {
-  const { bucket } = object;
-  const info: ObjectInfo = { ...object.info, versionId: NULL_VERSION_ID, isLatest: true, isDeleteMarker: false };
-  const before = latestObject(store, bucket.id, info.key);
-  if (before !== undefined) deleteVersion(store, before);
-  insertRow(store, object, info);
+  const { bucket, blob } = object;
+  const placed = { versionId: newVersionId(bucket, object.info.versionSeq), isLatest: true, isDeleteMarker: false };
+  const info: ObjectInfo = { ...object.info, ...placed };
+  makeRoom(store, bucket, info.key, latestVersion(store, bucket.id, info.key));
+  insertLatest(store, bucket.id, blob, info);
   noteCreated(store, bucket, info);
   return { info, jobIds: startJobs(store, object, info) };
 }
 
-function insertRow(store: Store, object: NewObject, info: ObjectInfo): void {
-  store.tally.countObject(1);
-  store.db.run(
-    INSERT,
-    info.versionSeq,
-    object.bucket.id,
-    info.key,
-    info.versionId,
-    object.blob,
-    info.sizeBytes,
-    info.etag,
-    info.contentType,
-    info.lastModified,
-    info.owner,
-    info.jobId,
-    textsToColumn(info.metadata),
-    textsToColumn(info.headers),
-    textsToColumn(info.checksums),
-    textsToColumn(info.tags),
-    info.parts === null ? null : JSON.stringify(info.parts),
-  );
+/** The id of a version that is written into the bucket as it is now. */
+export const newVersionId = (bucket: BucketRow, versionSeq: number): string =>
+  bucket.versioning === VERSIONED ? versionIdOf(versionSeq) : NULL_VERSION_ID;
+
+/** Before a new latest version: with versioning enabled the one before stays; else the new one takes the place of the version called "null",
+ *  wherever that stands. Returns the version that went.
+ *  @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/AddingObjectstoVersionSuspendedBuckets.html */
+export function makeRoom(
+  store: Store,
+  bucket: BucketRow,
+  key: string,
+  before: VersionRow | undefined,
+): VersionRow | undefined {
+  if (before === undefined) return undefined;
+  const gone = replaced(store, bucket, key, before);
+  if (gone !== undefined) deleteVersion(store, gone);
+  if (gone !== before) keepAsOlder(store, before);
+  return gone;
+}
+
+function replaced(store: Store, bucket: BucketRow, key: string, before: VersionRow): VersionRow | undefined {
+  if (bucket.versioning === VERSIONED) return undefined;
+  return before.version_id === NULL_VERSION_ID ? before : nullVersion(store, bucket.id, key);
 }
 
 function startJobs(store: Store, object: NewObject, info: ObjectInfo): string[] {

@@ -73,7 +73,7 @@ function everything(): void {
   write("deleteJob", ADMIN, first);
   write("applyServices", ADA, [service("of-ada", "inbox")], "apply");
   write("applyServices", ADMIN, [service("a", "inbox", "mid", { script: "new\n" })], "apply");
-  write("deleteObjects", ADMIN, "mid", ["2"], 1);
+  write("deleteObjects", ADMIN, "mid", [{ key: "2" }], 1);
   write("removeService", ADMIN, "a", true);
   write("createBucket", ADMIN, "empty");
   write("deleteBucket", ADMIN, "empty");

@@ -1,11 +1,13 @@
 /** What S3 has besides plain objects. Rules that the tables keep:
  *  - `buckets.versioning` is 0 while it was never on, 1 enabled, 2 suspended;
  *  - of the versions of a key the newest has `is_latest` 1, also when it is a delete marker; at most one of them is called "null";
+ *  - `publications.versioned` names the buckets that had versioning enabled when the outputs became visible: ids between commas;
  *  - an upload's `assembly` names a blob row of size 0 whose file takes its parts in place; the upload holds the one reference to it,
  *    and each part in a blob of its own holds one to that;
  *  - a completed upload keeps its row for a day, with `completed` (the object as JSON) and without parts. */
 export const versionsAndUploads = `
 ALTER TABLE buckets ADD COLUMN versioning INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE publications ADD COLUMN versioned TEXT;
 ALTER TABLE objects ADD COLUMN tags TEXT;
 ALTER TABLE objects ADD COLUMN parts TEXT;
 CREATE INDEX objects_older ON objects (bucket, key, version_seq DESC) WHERE is_latest = 0;
