@@ -49,7 +49,8 @@ export interface VersionPage {
   /** Delete markers are among them. */
   readonly versions: readonly ObjectInfo[];
   readonly commonPrefixes: readonly string[];
-  /** Where the next page goes on; `versionId` is null behind a common prefix. */
+  /** Where the next page goes on; `versionId` is null behind a common prefix. It names the place for the version "null" too, and is good
+   *  also when the versions before it are removed meanwhile. */
   readonly next: { readonly key: string; readonly versionId: string | null } | null;
 }
 

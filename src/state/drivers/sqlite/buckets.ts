@@ -8,10 +8,13 @@ import { purgeObjects } from "./purge.ts";
 import type { Store } from "./store.ts";
 
 const INSERT = "INSERT INTO buckets (name, owner, created_at) VALUES (?, ?, ?)";
+const SET_VERSIONING = "UPDATE buckets SET versioning = ? WHERE id = ?";
 const DELETE = "DELETE FROM buckets WHERE id = ?";
 const ALL = "SELECT * FROM buckets ORDER BY name";
 const OF_OWNER = "SELECT * FROM buckets WHERE owner = ? ORDER BY name";
-const ANY_OBJECT = "SELECT 1 FROM objects WHERE bucket = ? AND is_latest = 1 LIMIT 1";
+// A key with any version has one that is the latest.
+const ANY_VERSION = "SELECT 1 FROM objects WHERE bucket = ? AND is_latest = 1 LIMIT 1";
+const ANY_UPLOAD = "SELECT 1 FROM uploads WHERE bucket = ? AND completed_at IS NULL LIMIT 1";
 const ANY_PUBLISHED =
   "SELECT 1 FROM staged s JOIN publications p ON p.id = s.publication WHERE s.bucket = ? AND p.state = 1 LIMIT 1";
 
@@ -26,6 +29,13 @@ export function createBucket(store: Store, by: Principal, name: string): Bucket 
   return bucket;
 }
 
+/** Says what of the bucket is other than before. */
+export function noteUpdated(store: Store, row: BucketRow, what: Readonly<Record<string, unknown>>): void {
+  const data = { bucket: row.name, ...what };
+  const { name: key, owner } = row;
+  appendChange(store, { at: Date.now(), owner, kind: "bucket.updated", key, sequencer: 0, data });
+}
+
 /** Creates the bucket when nobody has it. */
 export function ensureBucket(store: Store, by: Principal, name: string): void {
   if (findBucket(store, name) === undefined) createBucket(store, by, name);
@@ -33,10 +43,25 @@ export function ensureBucket(store: Store, by: Principal, name: string): void {
 
 export function deleteBucket(store: Store, _by: Principal, name: string): void {
   const row = mustFindBucket(store, name);
-  if (store.db.get(ANY_OBJECT, row.id) !== undefined || store.db.get(ANY_PUBLISHED, row.id) !== undefined) {
-    throw new SluiceError("BUCKET_NOT_EMPTY", `Cannot delete bucket "${name}": it holds objects (delete them first)`);
-  }
+  const refuse = (state: string): never => {
+    throw new SluiceError("BUCKET_NOT_EMPTY", `Cannot delete bucket "${name}": it holds ${state}`);
+  };
+  if (store.db.get(ANY_PUBLISHED, row.id) !== undefined) refuse("objects (delete them first)");
+  if (store.db.get(ANY_VERSION, row.id) !== undefined) refuse("objects or older versions (delete them first)");
+  if (store.db.get(ANY_UPLOAD, row.id) !== undefined) refuse("unfinished uploads (abort them first)");
   removeRow(store, row);
+}
+
+/** Versions that are there stay as they are. */
+export function setVersioning(
+  store: Store,
+  _by: Principal,
+  name: string,
+  versioning: Exclude<Bucket["versioning"], "off">,
+): void {
+  const row = mustFindBucket(store, name);
+  store.db.run(SET_VERSIONING, VERSIONING.indexOf(versioning), row.id);
+  noteUpdated(store, row, { versioning });
 }
 
 /** Removes the bucket with all its objects: at once for readers, the rows of many objects in the background. */

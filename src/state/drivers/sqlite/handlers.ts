@@ -1,8 +1,9 @@
 import { continueFanOut } from "./background.ts";
 import { forgetBlobs, garbageBlobs, unknownBlobs } from "./blobs.ts";
-import { bucket, buckets, createBucket, deleteBucket } from "./buckets.ts";
+import { bucket, buckets, createBucket, deleteBucket, setVersioning } from "./buckets.ts";
 import type { CallName, Calls } from "./calls.ts";
 import { changeBounds, changes, expireChanges } from "./changes.ts";
+import { copyObject } from "./copy-object.ts";
 import { deleteObjects } from "./delete-objects.ts";
 import { finishAttempt } from "./finish-attempt.ts";
 import { jobs } from "./job-listing.ts";
@@ -10,6 +11,7 @@ import { cancelJob, enqueue, retryJob } from "./job-orders.ts";
 import { attemptLog, attempts, counts, job, jobEvent } from "./job-queries.ts";
 import { deleteJob, expireJobs } from "./job-removal.ts";
 import { leaseJobs, startAttempt } from "./lease-jobs.ts";
+import { listVersions } from "./list-versions.ts";
 import { listObjects } from "./listing.ts";
 import { object, objectVersion } from "./object-version.ts";
 import { commitUpload, jobOutputs, objectCount } from "./objects.ts";
@@ -35,6 +37,7 @@ const READS = {
   object,
   objectVersion,
   listObjects,
+  listVersions,
   objectCount,
   garbageBlobs,
   unknownBlobs,
@@ -52,13 +55,20 @@ const READS = {
 } satisfies Partial<Handlers<CallName>>;
 
 /** Calls that store what users send. When the disk is full they are refused, while all other writes may use the reserve. */
-const GROWING = { applyServices, createBucket, commitUpload, enqueue, stageOutputs, retryJob } satisfies Partial<
-  Handlers<CallName>
->;
+const GROWING = {
+  applyServices,
+  createBucket,
+  commitUpload,
+  copyObject,
+  enqueue,
+  stageOutputs,
+  retryJob,
+} satisfies Partial<Handlers<CallName>>;
 
 const OTHER_WRITES = {
   removeService,
   deleteBucket,
+  setVersioning,
   deleteObjects,
   forgetBlobs,
   leaseJobs,
