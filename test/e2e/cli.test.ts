@@ -430,6 +430,23 @@ describe("the server itself", () => {
     expect((await readdir(folder)).includes("nowhere")).toBe(false);
   });
 
+  it("is judged with the settings that it would have", async () => {
+    const config = join(folder, "judged.yaml");
+    await writeFile(config, "data: of-the-file\nallow_host_network: true\n");
+    const judged = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+      const { stdout } = await runCli(["doctor", "-o", "json", ...args], cleanEnv(), { cwd: folder, env });
+      const report = JSON.parse(stdout);
+      const disk = report.machine.find(({ name }: { name: string }) => name === "data-file-system");
+      return [report.sandbox.networks.join(), disk.found.replace(/.*\//, "")];
+    };
+    expect(await judged([])).toEqual(["none", "sluice-data"]);
+    expect(await judged(["--config", config])).toEqual(["none,host", "of-the-file"]);
+    expect(await judged(["--data", "of-the-flag"], { SLUICE_CONFIG: config })).toEqual(["none,host", "of-the-flag"]);
+    expect(await judged([], { SLUICE_DATA: "of-the-environment" })).toEqual(["none", "of-the-environment"]);
+    await writeFile(config, "allow_host_netwrk: true\n");
+    expect(await fails(2, "doctor", "--config", config)).toContain('did you mean "allow_host_network"?');
+  });
+
   it("does not start on wrong settings", async () => {
     expect(await fails(2, "up", "--port", "many")).toMatch(/flag --port: port: /);
     expect(await fails(2, "up", "--prot", "1")).toContain('did you mean "--port"?');

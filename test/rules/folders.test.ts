@@ -33,7 +33,7 @@ const EXCEPTIONS: Record<string, readonly string[]> = {
   "client/shapes.ts": ["gateway"],
   // The commands that work on this machine itself, without a server.
   "cli/commands/up.ts": ["main"],
-  "cli/commands/doctor.ts": ["sandbox", "state"],
+  "cli/commands/doctor.ts": ["sandbox", "main"],
   "cli/commands/restore.ts": ["state"],
   "cli/commands/admin.ts": ["identity", "state"],
 };

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import type { Config } from "../../config/config.ts";
 import { createLog } from "../../lib/log.ts";
 import type { SandboxReport } from "../../sandbox/sandbox.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
@@ -9,20 +9,30 @@ import { checkDataFolder, checkPrograms, type MachineCheck } from "../machine-ch
 export const command = defineCommand({
   name: "doctor",
   summary: "Say what this machine can sandbox, and mend it",
-  usage: ["doctor [--data DIR] [-o FORMAT]"],
+  usage: ["doctor [--data DIR] [--config FILE] [-o FORMAT]"],
   description: [
-    "Runs a real sandbox here, without a server, as the user you are: run it as the user who will run the server. Exits with 1 when no sandbox can run.",
+    "Runs a real sandbox here, without a server, as the user you are and with the settings that `sluice up` would have: run it as the user who will run the server, with its flags and environment. Exits with 1 when no sandbox can run.",
   ],
   options: {
     data: { type: "string", value: "DIR", help: "Where the data directory is or will be (default ./sluice-data)" },
+    config: { type: "string", value: "FILE", help: "The server's configuration file" },
     ...FORMAT_OPTION,
   },
-  examples: ["sluice doctor", "sluice doctor --data /srv/sluice -o json"],
+  examples: [
+    "sluice doctor",
+    "sluice doctor --data /srv/sluice -o json",
+    "sluice doctor --config /etc/sluice/sluice.yaml",
+  ],
   async run({ flags, positionals }, io) {
     expectArguments("doctor", positionals, 0, 0);
     const format = parseFormat(flags.output);
-    const data = resolve(io.cwd, flags.data ?? "sluice-data");
-    const [programs, folder, report] = await Promise.all([checkPrograms(), checkDataFolder(data), probe(data)]);
+    const { loadConfig } = await import("../../config/load.ts");
+    const config = await loadConfig({ flags, env: io.env, cwd: io.cwd });
+    const [programs, folder, report] = await Promise.all([
+      checkPrograms(),
+      checkDataFolder(config.dataDir),
+      probe(config),
+    ]);
     const checks = [...programs, ...folder];
     if (format === "json" || format === "yaml") await printData(io, format, { machine: checks, sandbox: report });
     else printReport(checks, report, io);
@@ -30,10 +40,14 @@ export const command = defineCommand({
   },
 });
 
-async function probe(data: string): Promise<SandboxReport> {
-  const { openSandbox } = await import("../../sandbox/open.ts");
-  const log = createLog("warn");
-  const sandbox = await openSandbox({ driver: "bubblewrap", name: `doctor-${process.pid}`, privatePaths: [data], log });
+/** Judges the sandbox that a server with these settings would open, under a name of its own: the server may be running. */
+async function probe(config: Config): Promise<SandboxReport> {
+  const [{ openSandbox }, { sandboxOptions }] = await Promise.all([
+    import("../../sandbox/open.ts"),
+    import("../../main/sandbox-options.ts"),
+  ]);
+  const place = { id: `doctor-${process.pid}`, dataDir: config.dataDir, visiblePath: (path: string) => path };
+  const sandbox = await openSandbox(sandboxOptions(config, { ...place, log: createLog("warn") }));
   try {
     return await sandbox.probe(true);
   } finally {
