@@ -58,6 +58,9 @@ describe("BucketCache", () => {
     tell(notice(["object.created"]));
     await cache.get("b");
     expect(asked()).toBe(1);
+    buckets.set("b", { name: "b", owner: "o", createdAt: 0, versioning: "enabled" });
+    tell(notice(["bucket.updated"]));
+    expect((await cache.get("b"))?.versioning).toBe("enabled");
     buckets.delete("b");
     tell(notice(["bucket.removed"]));
     expect(await cache.get("b")).toBeNull();

@@ -19,7 +19,7 @@ export class BucketCache {
     this.#state = state;
     this.#clock = clock;
     this.#unsubscribe = state.subscribe((notice) => {
-      if (notice.kinds.includes("bucket.created") || notice.kinds.includes("bucket.removed")) this.clear();
+      if (notice.kinds.some((kind) => kind.startsWith("bucket."))) this.clear();
     });
   }
 

@@ -186,7 +186,18 @@ export interface StateStats {
  *  Nothing outside `state/` sees a handle or SQL. Errors are SluiceErrors; UNAUTHENTICATED and FORBIDDEN are not decided here.
  *  Every committed fact appends to the change log in the same transaction. */
 export interface State
-  extends Pick<ObjectCalls, "objectVersion" | "listVersions" | "setVersioning" | "deleteObjects" | "copyObject"> {
+  extends Pick<
+    ObjectCalls,
+    | "objectVersion"
+    | "listVersions"
+    | "setVersioning"
+    | "deleteObjects"
+    | "copyObject"
+    | "setObjectTags"
+    | "bucketConfig"
+    | "setBucketConfig"
+    | "bucketsWithConfig"
+  > {
   // Services
   /** All or none. Creates the buckets that inputs and outputs of the embedded store name.
    *  An unchanged definition makes no revision. @throws SERVICE_EXISTS with `create: true`, FORBIDDEN when another owner has the name. */
@@ -212,7 +223,7 @@ export interface State
   /** The latest version, or the one named. Delete markers are null. */
   object(bucket: string, key: string, versionSeq?: number): Promise<StoredObject | null>;
   listObjects(query: ObjectQuery): Promise<ObjectPage>;
-  /** Objects in all buckets, latest versions. */
+  /** Keys in all buckets that have an object: latest versions that are no delete markers. Outputs of a large finish count when they are settled. */
   objectCount(): Promise<number>;
   /** Blobs that no row names any more: unlink them, then `forgetBlobs`. */
   garbageBlobs(limit: number): Promise<string[]>;

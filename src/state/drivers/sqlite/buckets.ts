@@ -10,6 +10,7 @@ import type { Store } from "./store.ts";
 const INSERT = "INSERT INTO buckets (name, owner, created_at) VALUES (?, ?, ?)";
 const SET_VERSIONING = "UPDATE buckets SET versioning = ? WHERE id = ?";
 const DELETE = "DELETE FROM buckets WHERE id = ?";
+const DELETE_CONFIGS = "DELETE FROM bucket_configs WHERE bucket = ?";
 const ALL = "SELECT * FROM buckets ORDER BY name";
 const OF_OWNER = "SELECT * FROM buckets WHERE owner = ? ORDER BY name";
 // A key with any version has one that is the latest.
@@ -92,6 +93,7 @@ const toBucket = (row: BucketRow): Bucket => ({
 
 function removeRow(store: Store, row: BucketRow): void {
   store.db.run(DELETE, row.id);
+  store.db.run(DELETE_CONFIGS, row.id);
   noteBucket(store, "bucket.removed", row.name, row.owner, Date.now());
 }
 

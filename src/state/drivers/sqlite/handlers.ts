@@ -1,5 +1,6 @@
 import { continueFanOut } from "./background.ts";
 import { forgetBlobs, garbageBlobs, unknownBlobs } from "./blobs.ts";
+import { bucketConfig, bucketsWithConfig, setBucketConfig } from "./bucket-configs.ts";
 import { bucket, buckets, createBucket, deleteBucket, setVersioning } from "./buckets.ts";
 import type { CallName, Calls } from "./calls.ts";
 import { changeBounds, changes, expireChanges } from "./changes.ts";
@@ -13,6 +14,7 @@ import { deleteJob, expireJobs } from "./job-removal.ts";
 import { leaseJobs, startAttempt } from "./lease-jobs.ts";
 import { listVersions } from "./list-versions.ts";
 import { listObjects } from "./listing.ts";
+import { setObjectTags } from "./object-tags.ts";
 import { object, objectVersion } from "./object-version.ts";
 import { commitUpload, jobOutputs, objectCount } from "./objects.ts";
 import { stageOutputs } from "./publications.ts";
@@ -34,6 +36,8 @@ const READS = {
   services,
   bucket,
   buckets,
+  bucketConfig,
+  bucketsWithConfig,
   object,
   objectVersion,
   listObjects,
@@ -60,6 +64,8 @@ const GROWING = {
   createBucket,
   commitUpload,
   copyObject,
+  setBucketConfig,
+  setObjectTags,
   enqueue,
   stageOutputs,
   retryJob,
