@@ -12,6 +12,7 @@ import { startFanOut } from "./jobs/fan-out-loop.ts";
 import { startRetention } from "./jobs/retention.ts";
 import { systemClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
+import { openFilesLimit } from "./lib/open-files.ts";
 import { createFileLogs } from "./logs/file-logs.ts";
 import { serverAbilities } from "./main/abilities.ts";
 import { hostOf, reachableUrl } from "./main/addresses.ts";
@@ -19,6 +20,7 @@ import { Closers } from "./main/closers.ts";
 import { exposeDataDir } from "./main/expose-data-dir.ts";
 import { keepReserve } from "./main/keep-reserve.ts";
 import { localCapacity } from "./main/local-capacity.ts";
+import { type OpenFilesShare, plentyOpenFiles, requireOpenFiles } from "./main/open-files.ts";
 import { sandboxOptions } from "./main/sandbox-options.ts";
 import { removeServerFile, writeServerFile } from "./main/server-file.ts";
 import { FileBlobs } from "./objectstore/file-blobs.ts";
@@ -57,9 +59,10 @@ const LOCAL = "local";
 export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
   const closers = new Closers(options.log);
   try {
+    const files = shareFiles(config, options.log);
     const dir = await openDirectory(config, closers);
     const core = await openCore(config, dir, options.log, closers);
-    const addresses = await listen(config, dir, core, options, closers);
+    const addresses = await listen(config, dir, core, files, options, closers);
     const { path } = dir.dataDir;
     writeServerFile(path, { ...addresses, pid: process.pid, version: options.version });
     closers.add("server file", () => removeServerFile(path));
@@ -70,6 +73,20 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await closers.close();
     throw error;
   }
+}
+
+/** Connections are bounded so that they never take the files that the database and running jobs need. */
+function shareFiles(config: Config, log: Log): OpenFilesShare {
+  const limit = openFilesLimit();
+  const share = requireOpenFiles(limit, config.local.slots);
+  const plenty = plentyOpenFiles(config.local.slots);
+  if (limit < plenty) {
+    log.warn(`few open files are allowed: raise the limit with "ulimit -n ${plenty}" or LimitNOFILE=`, {
+      limit,
+      ...share,
+    });
+  }
+  return share;
 }
 
 interface Directory {
@@ -169,6 +186,7 @@ async function listen(
   config: Config,
   { dataDir }: Directory,
   core: Core,
+  files: OpenFilesShare,
   { log, version }: ServerOptions,
   closers: Closers,
 ): Promise<{ api: string; s3: string }> {
@@ -179,9 +197,11 @@ async function listen(
     blobs,
     identity,
     hosts: [config.host, ...publicUrls.map(hostOf)],
+    maxRequests: files.s3Requests,
     log,
     clock,
   });
+  if (Number.isFinite(files.s3Connections)) store.server.maxConnections = files.s3Connections;
   const s3 = reachableUrl(config.host, await store.listen(config.host, config.s3.port));
   closers.add("object store", () => store.close());
   const gateway = createGateway({
@@ -208,6 +228,7 @@ async function listen(
       publicUrls: config.api.publicUrl === null ? [] : [config.api.publicUrl],
       metricsPublic: config.metricsPublic,
       maxEventBytes: config.limits.eventBytes,
+      maxConnections: files.apiConnections,
     },
     clock,
     log,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkDataFolder, checkPrograms, fileSystemCheck, programVersion } from "./machine-checks.ts";
+import { checkDataFolder, checkOpenFiles, checkPrograms, fileSystemCheck, programVersion } from "./machine-checks.ts";
 import { testFolder } from "./testing/folder.ts";
 
 describe("programs", () => {
@@ -19,6 +19,19 @@ describe("programs", () => {
       ["ffmpeg", "weaker"],
     ]);
     expect(checks.slice(1).every(({ mend }) => mend.includes("setup.sh"))).toBe(true);
+  });
+});
+
+describe("open files", () => {
+  it.each([
+    [99, "missing", "99 at once: a server needs 100"],
+    [100, "weaker", "100 at once: fewer clients"],
+    [1000, "good", "1000 at once"],
+    [Number.POSITIVE_INFINITY, "good", "no limit"],
+  ])("up to %i are %s", (limit, state, words) => {
+    const check = checkOpenFiles(limit, 100, 1000);
+    expect(check).toMatchObject({ state, found: expect.stringContaining(words) });
+    expect(check.mend.includes("ulimit -n 1000")).toBe(state !== "good");
   });
 });
 

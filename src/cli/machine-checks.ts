@@ -50,6 +50,16 @@ function program(name: string, found: string | null, without: "weaker" | "missin
     : { name, state: "good", found, mend: "" };
 }
 
+/** Most files that a process may open, against what a server here needs to start (`least`) and to hold nobody back (`plenty`). */
+export function checkOpenFiles(limit: number, least: number, plenty: number): MachineCheck {
+  const name = "open-files";
+  const found = Number.isFinite(limit) ? `${limit} at once` : "no limit";
+  if (limit >= plenty) return { name, state: "good", found, mend: "" };
+  const mend = `ulimit -n ${plenty}   (or LimitNOFILE= of the service)`;
+  if (limit < least) return { name, state: "missing", found: `${found}: a server needs ${least}`, mend };
+  return { name, state: "weaker", found: `${found}: fewer clients than usual are served at once`, mend };
+}
+
 /** The first lines of linux/magic.h and of the file systems that set their own: type number → name, and whether it lies on another machine. */
 const FILE_SYSTEMS: Readonly<
   Record<number, { readonly name: string; readonly network?: true; readonly volatile?: true }>

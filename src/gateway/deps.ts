@@ -24,6 +24,8 @@ export interface ServerFacts {
   readonly metricsPublic: boolean;
   /** The largest event body that a call may bring. */
   readonly maxEventBytes: number;
+  /** Connections beyond these are cut as they come. */
+  readonly maxConnections: number;
 }
 
 /** Everything the gateway needs from the rest of the server. */

@@ -24,6 +24,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   return {
     async listen(host, port) {
       setHost(host);
+      if (Number.isFinite(deps.facts.maxConnections)) app.server.maxConnections = deps.facts.maxConnections;
       await app.listen({ host, port });
       return { url: reachableUrl(app, host) };
     },

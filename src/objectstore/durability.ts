@@ -9,6 +9,8 @@ export function endProcess(error: SluiceError): void {
   process.exit(70);
 }
 
+const UPLOAD_ALONE: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
+
 /** fsync of blobs and their folders, with one answer to its failure. */
 export class Durability {
   readonly #folders: FolderSync;
@@ -27,13 +29,13 @@ export class Durability {
   }
 
   /** A full disk (file systems that allocate late say so only here) fails the upload alone: its file is thrown away, so nothing relies on the
-   *  pages that were dropped. Every other failure ends the process. */
+   *  pages that were dropped. So do too many open files, which opening the folder says, before any fsync. Every other failure ends the process. */
   async guard(sync: Promise<void>): Promise<void> {
     try {
       await sync;
     } catch (error) {
       const code = systemCode(error);
-      if (code === "ENOSPC" || code === "EDQUOT") throw error;
+      if (code !== undefined && UPLOAD_ALONE.has(code)) throw error;
       const message = `Cannot keep the bytes that were written: fsync failed with ${code ?? error} (check the disk, then start again)`;
       const fatal = new SluiceError("INTERNAL", message, { cause: error });
       this.#onSyncError(fatal);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -64,4 +64,34 @@ describe("FolderSync", () => {
     await expect(folders.sync(join(folder, "none"))).rejects.toThrow("ENOENT");
     await folders.close();
   });
+
+  it("keeps few folders open, and each that is being synced", async () => {
+    const names = Array.from({ length: 30 }, (_, index) => join(folder, `folder-${index}`));
+    for (const name of names) mkdirSync(name);
+    const open = (): number =>
+      readdirSync("/proc/self/fd").filter((fd) => linkOf(`/proc/self/fd/${fd}`).startsWith(`${folder}/`)).length;
+    const { ends, sync } = controlled();
+    const folders = new FolderSync(sync);
+    const all = names.map((name) => folders.sync(name));
+    await turns();
+    expect(open()).toBe(names.length);
+    for (const end of ends) end();
+    await Promise.all(all);
+    const again = folders.sync(names[0] ?? "");
+    const another = folders.sync(folder);
+    await turns();
+    expect(open()).toBeLessThanOrEqual(8);
+    for (const end of ends) end();
+    await Promise.all([again, another]);
+    await folders.close();
+    expect(open()).toBe(0);
+  });
 });
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}

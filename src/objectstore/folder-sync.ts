@@ -1,6 +1,9 @@
 import { constants } from "node:fs";
 import { closeFile, openFile, syncFile } from "./disk-io.ts";
 
+/** Folders whose descriptors are kept; more are open only while more are being synced. */
+const MOST_OPEN = 8;
+
 interface Folder {
   readonly fd: Promise<number>;
   /** The fsync under way, and the one that starts after it. */
@@ -41,10 +44,16 @@ export class FolderSync {
     return running;
   }
 
-  /** Descriptors stay open: there are at most 256 folders of blobs, and opening costs as much as a small write. */
+  /** Descriptors stay open, because opening costs as much as a small write, but only of the folders that were used last: new blobs stay in
+   *  one folder for a while, and a process may not have many files open. */
   #folder(path: string): Folder {
     const known = this.#folders.get(path);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#folders.delete(path);
+      this.#folders.set(path, known);
+      return known;
+    }
+    this.#closeOldest();
     const folder: Folder = {
       fd: openFile(path, constants.O_RDONLY | constants.O_DIRECTORY),
       running: null,
@@ -53,6 +62,15 @@ export class FolderSync {
     this.#folders.set(path, folder);
     folder.fd.catch(() => this.#folders.delete(path));
     return folder;
+  }
+
+  #closeOldest(): void {
+    for (const [path, folder] of this.#folders) {
+      if (this.#folders.size < MOST_OPEN) return;
+      if (folder.running !== null || folder.next !== null) continue;
+      this.#folders.delete(path);
+      void folder.fd.then(closeFile);
+    }
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cleanEnv, newFolder, type RunningServer, runCli, startServer } from "../support/server.ts";
@@ -112,4 +114,40 @@ it("says more after SIGHUP when its settings say so, and stays as it is when the
   await expect.poll(() => own.log(), { timeout: 10_000 }).toContain('"log_level":"info"');
   expect(await own.stop()).toBe(0);
   expect(own.log()).toContain('"stopping"');
+});
+
+describe("few open files", () => {
+  const under = (limit: string): readonly string[] => ["prlimit", `--nofile=${limit}`];
+
+  it("are refused with what is needed, before anything is made", async () => {
+    const data = join(folder, "few-files");
+    await expect(startServer({ data, under: under("128") })).rejects.toThrow(
+      /CONFIG_INVALID: Cannot start: this process may open 128 files, and \d+ jobs at once need \d+ \(raise it with "ulimit -n/,
+    );
+    expect(await readdir(folder)).not.toContain("few-files");
+  });
+
+  it("hold back clients, never the server: a flood of connections and uploads leaves it whole", async () => {
+    const own = await startServer({ under: under("64:128"), env: { SLUICE_LOCAL_SLOTS: "1" } });
+    expect(own.log()).toContain('"limit":128');
+    await applyServices(own, [
+      { name: "words", script: 'wc "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$FILE_NAME"\n', input: "texts/in" },
+    ]);
+    const sockets = [own.api, own.s3].flatMap((url) =>
+      Array.from({ length: 100 }, () => connect(Number(new URL(url).port)).on("error", () => {})),
+    );
+    await Promise.all(
+      sockets.map((socket) => once(socket, "close", { signal: AbortSignal.timeout(2000) }).catch(() => {})),
+    );
+    for (const socket of sockets) socket.destroy();
+    const files = join(folder, "flood");
+    await mkdir(files);
+    for (let n = 0; n < 40; n++) await writeFile(join(files, `${n}.txt`), `${n} `.repeat(50_000));
+    await Promise.all([1, 2, 3].map((n) => own.cli(["put", files, `texts/flood-${n}/`])));
+    await writeFile(join(files, "last.txt"), "the last words\n");
+    expect(await own.cli(["put", join(files, "last.txt"), "texts/in/"])).toMatchObject({ code: 0 });
+    expect((await settled(own)).map(({ state }) => state)).toEqual(["SUCCEEDED"]);
+    expect(own.log()).not.toContain("EMFILE");
+    expect(await own.stop()).toBe(0);
+  });
 });

@@ -1,10 +1,11 @@
 import type { Config } from "../../config/config.ts";
 import { createLog } from "../../lib/log.ts";
+import { openFilesLimit } from "../../lib/open-files.ts";
 import type { SandboxReport } from "../../sandbox/sandbox.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import type { Io } from "../io.ts";
 import { FORMAT_OPTION, parseFormat, printData } from "../listing.ts";
-import { checkDataFolder, checkPrograms, type MachineCheck } from "../machine-checks.ts";
+import { checkDataFolder, checkOpenFiles, checkPrograms, type MachineCheck } from "../machine-checks.ts";
 
 export const command = defineCommand({
   name: "doctor",
@@ -28,17 +29,23 @@ export const command = defineCommand({
     const format = parseFormat(flags.output);
     const { loadConfig } = await import("../../config/load.ts");
     const config = await loadConfig({ flags, env: io.env, cwd: io.cwd });
-    const [programs, folder, report] = await Promise.all([
+    const [programs, files, folder, report] = await Promise.all([
       checkPrograms(),
+      judgeOpenFiles(config),
       checkDataFolder(config.dataDir),
       probe(config),
     ]);
-    const checks = [...programs, ...folder];
+    const checks = [...programs, files, ...folder];
     if (format === "json" || format === "yaml") await printData(io, format, { machine: checks, sandbox: report });
     else printReport(checks, report, io);
     return report.works && !checks.some(({ state }) => state === "missing") ? 0 : 1;
   },
 });
+
+async function judgeOpenFiles({ local }: Config): Promise<MachineCheck> {
+  const { leastOpenFiles, plentyOpenFiles } = await import("../../main/open-files.ts");
+  return checkOpenFiles(openFilesLimit(), leastOpenFiles(local.slots), plentyOpenFiles(local.slots));
+}
 
 /** Judges the sandbox that a server with these settings would open, under a name of its own: the server may be running. */
 async function probe(config: Config): Promise<SandboxReport> {

@@ -98,6 +98,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
       publicUrls: ["https://sluice.example.org"],
       metricsPublic: false,
       maxEventBytes: 64 << 20,
+      maxConnections: Number.POSITIVE_INFINITY,
       ...over.facts,
     },
     clock: { now: () => NOW, monotonicMs: () => performance.now() },
