@@ -1,12 +1,18 @@
 import { describe } from "vitest";
+import { copiesContract } from "./testing/copies-contract.ts";
 import { jobsContract } from "./testing/jobs-contract.ts";
 import { objectsContract } from "./testing/objects-contract.ts";
 import { publishingContract } from "./testing/publishing-contract.ts";
+import { randomVersionsContract } from "./testing/random-versions-contract.ts";
 import { DRIVERS } from "./testing/state-bench.ts";
+import { versionsContract } from "./testing/versions-contract.ts";
 
 /** What every driver must do. Each part in a block of its own: hooks of one would open a state for the tests of the others too. */
 describe.each(Object.keys(DRIVERS))("%s", (driver) => {
   describe("objects", () => objectsContract(driver));
   describe("jobs", () => jobsContract(driver));
   describe("publishing", () => publishingContract(driver));
+  describe("versions", () => versionsContract(driver));
+  describe("random calls", () => randomVersionsContract(driver));
+  describe("copies", () => copiesContract(driver));
 });

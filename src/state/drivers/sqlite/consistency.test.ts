@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { ErrorCode } from "../../../core/errors.ts";
 import type { AttemptResult, Lease } from "../../../core/job.ts";
+import type { DeleteTarget } from "../../object-calls.ts";
 import type { LeasedJob } from "../../state.ts";
+import { Dice } from "../../testing/dice.ts";
 import { ADMIN, blob, output, result, service } from "../../testing/state-bench.ts";
 import type { Call, CallName } from "./calls.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -13,26 +15,14 @@ import { openStore, type Store } from "./store.ts";
 /** Hundreds of random calls in random groups, some of which fail; then everything that is kept twice (counters, references, flags, the change
  *  log) must agree with the rows. The seed of a failing run is in its name. */
 
-/** Small and repeatable. @see https://en.wikipedia.org/wiki/Linear_congruential_generator (Numerical Recipes' constants) */
-class Dice {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-  below(limit: number): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((this.#state / 2 ** 32) * limit);
-  }
-  pick<T>(values: readonly T[]): T | undefined {
-    return values[this.below(values.length)];
-  }
-}
-
 const OUTCOMES: AttemptResult["outcome"][] = ["ok", "ok", "ok", "exit", "lost", "stopped", "cancelled"];
 const KEYS = ["1", "2", "3"];
 const NOTHING = { resources: {}, devices: [] };
 const HELD =
   "SELECT j.id jobId, a.number attempt, a.worker FROM attempts a JOIN jobs j ON j.seq = a.job WHERE a.state < 3";
+
+const VERSIONS = `SELECT k.name bucket, o.key, o.version_id, o.version_seq FROM objects o JOIN buckets k ON k.id = o.bucket
+  ORDER BY o.version_seq DESC LIMIT 12`;
 
 class RandomCalls {
   readonly #store: Store;
@@ -70,7 +60,7 @@ class RandomCalls {
   }
 
   #call(): [CallName, ...unknown[]] {
-    const dice = this.#dice.below(200);
+    const dice = this.#dice.below(230);
     const job = this.#job();
     if (dice < 50) return this.#put();
     if (dice < 90) return ["leaseJobs", [{ jobId: this.#ready(), worker: "w", grants: NOTHING }], Date.now()];
@@ -81,13 +71,20 @@ class RandomCalls {
     if (dice < 174) return ["cancelJob", ADMIN, job, 1];
     if (dice < 180) return ["retryJob", ADMIN, job, 1];
     if (dice < 183) return ["deleteJob", ADMIN, job];
-    if (dice < 186) return ["deleteObjects", ADMIN, this.#dice.pick(["inbox", "mid", "out"]), this.#targets(), 1];
+    if (dice < 186) return ["deleteObjects", ADMIN, this.#bucket(), this.#targets(false), 1];
     if (dice < 192) return this.#enqueue();
     if (dice < 194) return ["recoverAttempts", "w", 1];
     if (dice < 195) return ["expireJobs", Date.now() + 1000, 3];
     if (dice < 196) return ["removeService", ADMIN, this.#dice.pick(["a", "b"]), this.#dice.below(2) === 0];
-    return this.#apply();
+    if (dice < 200) return this.#apply();
+    if (dice < 208) return this.#copy();
+    if (dice < 218) return ["deleteObjects", ADMIN, this.#bucket(), this.#targets(true), 1];
+    if (dice < 222) return ["setObjectTags", ADMIN, this.#bucket(), "1", null, { t: "1" }];
+    if (dice < 224) return ["setBucketConfig", ADMIN, this.#bucket(), "cors", "<x/>"];
+    return ["setVersioning", ADMIN, this.#bucket(), this.#dice.pick(["enabled", "enabled", "suspended"])];
   }
+
+  #bucket = (): string => this.#dice.pick(["inbox", "mid", "out"]) ?? "";
 
   #put(): [CallName, ...unknown[]] {
     const bucket = this.#dice.pick(["inbox", "inbox", "mid", "nowhere"]);
@@ -97,8 +94,23 @@ class RandomCalls {
     return ["commitUpload", { by: ADMIN, bucket, key: this.#dice.pick(KEYS), blob: bytes, ...facts, lineage, at: 1 }];
   }
 
-  #targets() {
-    return KEYS.slice(1).map((key) => ({ key }));
+  /** Keys, or a few versions that there are in some bucket. */
+  #targets(byId: boolean): DeleteTarget[] {
+    if (!byId) return KEYS.slice(1).map((key) => ({ key }));
+    return [this.#version(), this.#version()].map(({ key, version_id: versionId }) => ({ key, versionId }));
+  }
+
+  #version() {
+    type Row = { bucket: string; key: string; version_id: string; version_seq: number };
+    const rows = this.#store.db.all<Row>(VERSIONS);
+    return this.#dice.pick(rows) ?? { bucket: "none", key: "none", version_id: "null", version_seq: 1 };
+  }
+
+  #copy(): [CallName, ...unknown[]] {
+    const { bucket, key, version_seq: versionSeq } = this.#version();
+    const kept = { replace: null, tags: null, checksums: null, condition: null, lineage: null };
+    const target = { bucket: this.#bucket(), key: this.#dice.pick(KEYS) };
+    return ["copyObject", { by: ADMIN, source: { bucket, key, versionSeq }, ...target, ...kept, at: 1 }];
   }
 
   #enqueue(): [CallName, ...unknown[]] {
@@ -153,7 +165,8 @@ const CONTRADICTIONS: Record<string, string> = {
       SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 3),
         count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)
       FROM jobs j WHERE j.service = c.service AND j.owner = c.owner)`,
-  "counter of objects": "SELECT objects FROM sequences WHERE objects <> (SELECT count(*) FROM objects)",
+  "counter of objects":
+    "SELECT objects FROM sequences WHERE objects <> (SELECT count(*) FROM objects WHERE is_latest = 1 AND is_delete_marker = 0)",
   "counters of attempts": `SELECT c.service FROM service_counts c WHERE active <> (
       SELECT count(*) FROM attempts a JOIN jobs j ON j.seq = a.job WHERE a.state < 3 AND j.service = c.service AND j.owner = c.owner)`,
   "references of blobs": `SELECT b.id, b.refs FROM blobs b WHERE refs <= 0 OR refs <> (SELECT count(*) FROM objects o WHERE o.blob = b.id)
@@ -161,7 +174,16 @@ const CONTRADICTIONS: Record<string, string> = {
       + (SELECT count(*) FROM jobs j WHERE j.input_blob = b.id AND (j.open = 1 OR j.input_bucket IS NULL))`,
   "blobs that are needed but gone": `SELECT j.id FROM jobs j LEFT JOIN blobs b ON b.id = j.input_blob
       WHERE j.open = 1 AND j.input_blob IS NOT NULL AND b.id IS NULL UNION ALL
-      SELECT o.key FROM objects o LEFT JOIN blobs b ON b.id = o.blob WHERE b.id IS NULL`,
+      SELECT o.key FROM objects o LEFT JOIN blobs b ON b.id = o.blob WHERE b.id IS NULL AND o.is_delete_marker = 0`,
+  "delete markers with bytes": "SELECT key FROM objects WHERE is_delete_marker = 1 AND (blob IS NOT NULL OR size <> 0)",
+  "keys whose newest version alone is not the latest": `SELECT o.key FROM objects o WHERE is_latest <> (
+      o.version_seq = (SELECT max(n.version_seq) FROM objects n WHERE n.bucket = o.bucket AND n.key = o.key))`,
+  "version ids that lead elsewhere": `SELECT key, version_id FROM objects
+      WHERE version_id NOT IN ('null', printf('%016x', version_seq))`,
+  "versions called null twice": `SELECT bucket, key FROM objects WHERE version_id = 'null' GROUP BY bucket, key HAVING count(*) > 1`,
+  "versions in buckets that never had any": `SELECT o.key FROM objects o JOIN buckets k ON k.id = o.bucket
+      WHERE k.versioning = 0 AND (o.is_latest = 0 OR o.is_delete_marker = 1 OR o.version_id <> 'null')`,
+  "configurations of no bucket": "SELECT bucket FROM bucket_configs WHERE bucket NOT IN (SELECT id FROM buckets)",
   "garbage that is named": "SELECT g.blob_id FROM garbage g JOIN blobs b ON b.blob_id = g.blob_id",
   "flags of jobs":
     "SELECT id FROM jobs WHERE open <> (state < 3) OR (wait IS NULL) <> (state <> 0) OR (open = 0) <> (ended_at IS NOT NULL)",
@@ -180,7 +202,8 @@ const CONTRADICTIONS: Record<string, string> = {
   "jobs whose end is not logged": `SELECT j.id FROM jobs j WHERE j.open = 0 AND NOT EXISTS (
       SELECT 1 FROM changes c WHERE c.key = j.id AND c.kind = 'job.' || (CASE j.state WHEN 3 THEN 'succeeded' WHEN 4 THEN 'failed' ELSE 'cancelled' END))`,
   "objects whose birth is not logged": `SELECT key FROM objects o WHERE NOT EXISTS (
-      SELECT 1 FROM changes c WHERE c.kind = 'object.created' AND c.sequencer = o.version_seq)`,
+      SELECT 1 FROM changes c WHERE c.sequencer = o.version_seq
+        AND c.kind = CASE o.is_delete_marker WHEN 1 THEN 'object.removed' ELSE 'object.created' END)`,
   "revisions that nobody names": `SELECT r.id FROM revisions r LEFT JOIN services s ON s.revision = r.id WHERE s.name IS NULL AND r.last_job IS NULL`,
   "jobs without their revision":
     "SELECT j.id FROM jobs j LEFT JOIN revisions r ON r.id = j.revision WHERE r.id IS NULL",
@@ -201,7 +224,8 @@ it.each(SEEDS)("random calls leave nothing that contradicts itself (seed %i)", (
     expect([...calls.codes]).not.toContain("INTERNAL");
     expect(calls.codes.size).toBeGreaterThan(3);
     const kinds = store.db.all<{ kind: string }>("SELECT DISTINCT kind FROM changes").map(({ kind }) => kind);
-    for (const kind of ["job.succeeded", "job.failed", "job.retrying", "attempt.fenced"]) expect(kinds).toContain(kind);
+    for (const kind of ["job.succeeded", "job.failed", "job.retrying", "attempt.fenced", "object.tagged"])
+      expect(kinds).toContain(kind);
   } finally {
     store.db.close();
     rmSync(folder, { recursive: true, force: true });

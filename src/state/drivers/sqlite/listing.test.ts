@@ -167,6 +167,16 @@ describe("a listing", () => {
     expect(rows).toEqual(["many/0", "one/1", "z"]);
   });
 
+  it("ends early behind very many delete markers, and goes on from there", () => {
+    insert(["live/a", ...Array.from({ length: 10_500 }, (_, n) => `marked/${String(n).padStart(5, "0")}`), "z"]);
+    store.db.run("UPDATE objects SET is_delete_marker = 1, blob = NULL WHERE key LIKE 'marked/%'");
+    const query = { bucket: "box", prefix: "", after: "", delimiter: "", limit: 10 };
+    const page = listObjects(store, query);
+    expect(page).toMatchObject({ objects: [{ key: "live/a" }], next: "marked/09999" });
+    expect(items("", "/", 10)).toEqual([{ fold: "live/" }, "z"]);
+    expect(items("marked/", "", 10)).toEqual([]);
+  });
+
   it("keeps to its bucket", () => {
     createBucket(store, ADMIN, "other");
     insert(["a"], 1);

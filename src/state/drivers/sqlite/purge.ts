@@ -1,6 +1,7 @@
 import type { BucketRow } from "./bucket-rows.ts";
 import { addChore } from "./chore-rows.ts";
 import { noteRemoved } from "./object-changes.ts";
+import { purgeUploads } from "./purge-uploads.ts";
 import type { Store } from "./store.ts";
 import { deleteVersion, VERSION_COLUMNS, type VersionRow } from "./version-rows.ts";
 
@@ -17,10 +18,11 @@ export function purgeObjects(store: Store, bucket: Gone): void {
   addChore(store, { kind: "purge", subject: bucket.name, owner: bucket.owner, upto: bucket.id });
 }
 
-/** Removes at most `limit` versions of a bucket whose row is gone; returns how many. */
+/** Removes at most `limit` rows of a bucket whose own row is gone: versions, open uploads and their parts. Returns how many. */
 export function purgeChunk(store: Store, bucket: Gone, limit: number): number {
-  const older = purgeVersions(store, bucket, OLDER, limit);
-  return older < limit ? older + purgeVersions(store, bucket, LATEST, limit - older) : older;
+  let removed = purgeUploads(store, bucket.id, limit);
+  for (const sql of [OLDER, LATEST]) if (removed < limit) removed += purgeVersions(store, bucket, sql, limit - removed);
+  return removed;
 }
 
 function purgeVersions(store: Store, bucket: Gone, sql: string, limit: number): number {

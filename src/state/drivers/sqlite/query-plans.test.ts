@@ -74,12 +74,44 @@ function everything(): void {
   write("applyServices", ADA, [service("of-ada", "inbox")], "apply");
   write("applyServices", ADMIN, [service("a", "inbox", "mid", { script: "new\n" })], "apply");
   write("deleteObjects", ADMIN, "mid", [{ key: "2" }], 1);
+  writeVersions();
   write("removeService", ADMIN, "a", true);
   write("createBucket", ADMIN, "empty");
   write("deleteBucket", ADMIN, "empty");
   write("expireJobs", Date.now() + 1000, 10);
   write("expireChanges", Date.now() + 1000, 1);
   write("forgetBlobs", ["x"]);
+}
+
+/** In a bucket that goes with the service. */
+function writeVersions(): void {
+  put("inbox", "v");
+  for (const versioning of ["enabled", "suspended"]) {
+    write("setVersioning", ADMIN, "inbox", versioning);
+    for (const target of [{ key: "v" }, { key: "v", versionId: "null" }, { key: "v", versionId: "0".repeat(16) }]) {
+      put("inbox", "v");
+      write("deleteObjects", ADMIN, "inbox", [target], 1);
+    }
+  }
+  put("inbox", "v");
+  const source = read("object", "inbox", "v");
+  const kept = { replace: null, tags: null, checksums: null, condition: null, lineage: null };
+  write("copyObject", { by: ADMIN, source, bucket: "inbox", key: "w", ...kept, at: 1 });
+  write("setObjectTags", ADMIN, "inbox", "v", "null", { t: "1" });
+  for (const body of ["<x/>", null]) write("setBucketConfig", ADMIN, "inbox", "cors", body);
+  readVersions("inbox", "v");
+}
+
+function readVersions(bucket: string, key: string): void {
+  for (const versionId of [null, "null", "0".repeat(16)]) read("objectVersion", bucket, key, versionId);
+  for (const [afterKey, afterVersionId] of [
+    ["", null],
+    [key, null],
+    [key, "null"],
+    [key, "f".repeat(14).padStart(16, "0")],
+  ]) {
+    read("listVersions", { bucket, prefix: "", delimiter: "/", afterKey, afterVersionId, limit: 10 });
+  }
 }
 
 function publishMany(jobId: string): void {
@@ -95,6 +127,9 @@ function publishMany(jobId: string): void {
 function readEverything(jobId: string): void {
   for (const after of ["", "1"]) read("listObjects", { bucket: "mid", prefix: "", after, delimiter: "/", limit: 10 });
   for (const version of [undefined, 3]) read("object", "mid", "1", version);
+  readVersions("mid", "1");
+  read("bucketConfig", "mid", "cors");
+  read("bucketsWithConfig", "cors");
   const queries = [
     {},
     { service: "a" },
@@ -121,7 +156,9 @@ it("no statement scans jobs, attempts, objects, blobs, staged outputs or publica
   expect(statements().length).toBeGreaterThan(80);
   const growing = statements().filter((sql) => !sql.includes("FROM services s"));
   const scans = growing.filter((sql) =>
-    planOf(sql).some((step) => /SCAN (jobs|attempts|objects|blobs|staged|publications|[abjops])\b/.test(step)),
+    planOf(sql).some((step) =>
+      /SCAN (jobs|attempts|objects|blobs|staged|publications|uploads|parts|bucket_configs|[abjopsuc])\b/.test(step),
+    ),
   );
   expect(scans).toEqual([]);
 });
@@ -131,6 +168,25 @@ it("the heads of a queue come in their order from the index, without the blocked
     (sql) => sql.includes("INDEXED BY jobs_open") && sql.includes("input_bytes FROM jobs"),
   );
   expect(heads.map(planOf)).toEqual([["SEARCH jobs USING INDEX jobs_open (service=? AND wait=?)"]]);
+});
+
+it("listings of versions merge two indexes that are in their order", () => {
+  const listings = statements().filter((sql) => sql.endsWith("ORDER BY key, version_seq DESC") && !/staged/.test(sql));
+  const merge = (range: string) => [
+    "MERGE (UNION ALL)",
+    "LEFT",
+    `SEARCH o USING INDEX objects_latest (bucket=? AND ${range.replace("version_seq", "rowid")})`,
+    "RIGHT",
+    `SEARCH o USING INDEX objects_older (bucket=? AND ${range})`,
+  ];
+  const keys = merge("key>? AND key<?");
+  expect(listings.map(planOf).toSorted()).toEqual([merge("key=? AND version_seq<?"), keys, keys]);
+});
+
+it("a version is found by its key and its number", () => {
+  const finds = statements().filter((sql) => /FROM objects/.test(sql) && /version_seq = \?/.test(sql));
+  expect(finds.length).toBeGreaterThan(3);
+  for (const sql of finds) expect(planOf(sql)[0]).toMatch(/^SEARCH \w+ USING INTEGER PRIMARY KEY/);
 });
 
 it("listings of jobs read a range of an index for each state", () => {
