@@ -134,7 +134,7 @@ function refuseSharing(body: z.output<typeof newBucket>): void {
   }
 }
 
-/** Removes page after page, in transactions that are short enough for others. */
+/** Removes page after page of versions, in transactions that are short enough for others. */
 async function emptyBucket(
   state: State,
   by: Principal,
@@ -142,11 +142,13 @@ async function emptyBucket(
   now: () => number,
   signal: AbortSignal,
 ): Promise<void> {
-  const first = { bucket: bucketName, prefix: "", after: "", delimiter: "", limit: REMOVED_AT_ONCE };
-  for (let more = true; more && !signal.aborted; ) {
-    const { objects } = await state.listObjects(first);
-    const targets = objects.map(({ key }) => ({ key }));
+  const query = { bucket: bucketName, prefix: "", delimiter: "", limit: REMOVED_AT_ONCE };
+  let [afterKey, afterVersionId]: [string, string | null] = ["", null];
+  while (!signal.aborted) {
+    const { versions, next } = await state.listVersions({ ...query, afterKey, afterVersionId });
+    const targets = versions.map(({ key, versionId }) => ({ key, versionId }));
     if (targets.length > 0) await state.deleteObjects(by, bucketName, targets, now());
-    more = targets.length === REMOVED_AT_ONCE;
+    if (next === null) return;
+    [afterKey, afterVersionId] = [next.key, next.versionId];
   }
 }

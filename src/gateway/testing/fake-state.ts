@@ -6,7 +6,7 @@ import { compareKeys } from "../../core/keys.ts";
 import type { Bucket, StoredObject } from "../../core/object.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Service, ServiceRecord } from "../../core/service.ts";
-import type { DeletedObject, DeleteTarget } from "../../state/object-calls.ts";
+import type { DeletedObject, DeleteTarget, VersionPage, VersionQuery } from "../../state/object-calls.ts";
 import type { AppliedService, CommitNotice, ObjectPage, ObjectQuery, ServiceCounts, State } from "../../state/state.ts";
 
 /** The part of a state that the gateway reads and writes, in memory; the rest throws. */
@@ -123,17 +123,11 @@ function storeTable({ buckets, objects }: Tables) {
       buckets.delete(name);
     },
     object: async (bucket: string, key: string) => objects.get(`${bucket}/${key}`) ?? null,
-    async listObjects(query: ObjectQuery): Promise<ObjectPage> {
-      const found = [...objects.values()]
-        .filter(({ bucket, key }) => bucket === query.bucket && key.startsWith(query.prefix))
-        .filter(({ key }) => query.after === "" || compareKeys(key, query.after) > 0)
-        .toSorted((a, b) => compareKeys(a.key, b.key));
-      const page = found.slice(0, query.limit);
-      return {
-        objects: page,
-        commonPrefixes: [],
-        next: found.length > page.length ? (page.at(-1)?.key ?? null) : null,
-      };
+    listObjects: async (query: ObjectQuery) => objectPage(objects, query),
+    /** Versioning is off everywhere here. */
+    async listVersions(query: VersionQuery): Promise<VersionPage> {
+      const { objects: versions, commonPrefixes, next } = objectPage(objects, { ...query, after: query.afterKey });
+      return { versions, commonPrefixes, next: next === null ? null : { key: next, versionId: null } };
     },
     async deleteObjects(_by: Principal, bucket: string, targets: readonly DeleteTarget[]): Promise<DeletedObject[]> {
       return targets.map(({ key }) => {
@@ -142,6 +136,15 @@ function storeTable({ buckets, objects }: Tables) {
       });
     },
   };
+}
+
+function objectPage(objects: Tables["objects"], query: ObjectQuery): ObjectPage {
+  const found = [...objects.values()]
+    .filter(({ bucket, key }) => bucket === query.bucket && key.startsWith(query.prefix))
+    .filter(({ key }) => query.after === "" || compareKeys(key, query.after) > 0)
+    .toSorted((a, b) => compareKeys(a.key, b.key));
+  const page = found.slice(0, query.limit);
+  return { objects: page, commonPrefixes: [], next: found.length > page.length ? (page.at(-1)?.key ?? null) : null };
 }
 
 function countJobs({ services, jobs }: Tables): ServiceCounts[] {
