@@ -12,6 +12,14 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   "rss-100k-queued": async () => (await import("./rss.ts")).rss100kQueued,
   "rss-2gib": async () => (await import("./rss.ts")).rss2gib,
   "sandbox-spawn": async () => (await import("./sandbox-spawn.ts")).sandboxSpawn,
+  "s3-put-4k": async () => (await import("./s3.ts")).put4k,
+  "s3-put-4k-tmpfs": async () => (await import("./s3.ts")).put4kTmpfs,
+  "s3-get-4k": async () => (await import("./s3.ts")).get4k,
+  "s3-get-4k-tmpfs": async () => (await import("./s3.ts")).get4kTmpfs,
+  "s3-head": async () => (await import("./s3.ts")).head4k,
+  "s3-head-tmpfs": async () => (await import("./s3.ts")).head4kTmpfs,
+  "s3-put-64m": async () => (await import("./s3.ts")).put64m,
+  "s3-get-64m": async () => (await import("./s3.ts")).get64m,
 };
 
 const { values, positionals } = parseArgs({
