@@ -66,15 +66,17 @@ class LiveRows {
   }
 }
 
-function* latestRows(store: Store, bucket: number, start: Start, end: string | Uint8Array): Generator<ObjectRow> {
-  const name = start.inclusive ? "from" : "after";
+function latestRows(store: Store, bucket: number, start: Start, end: string | Uint8Array): Iterable<ObjectRow> {
   if (!anyPublished(store)) {
-    yield* store.db.iterate<ObjectRow>(QUERIES[name], bucket, start.key, end);
-    return;
+    return store.db.iterate<ObjectRow>(start.inclusive ? QUERIES.from : QUERIES.after, bucket, start.key, end);
   }
+  const sql = start.inclusive ? QUERIES.publishedFrom : QUERIES.publishedAfter;
+  return firstOfEachKey(store.db.iterate<ObjectRow>(sql, bucket, start.key, end));
+}
+
+function* firstOfEachKey(rows: Iterable<ObjectRow>): Generator<ObjectRow> {
   let previous: string | null = null;
-  const sql = name === "from" ? QUERIES.publishedFrom : QUERIES.publishedAfter;
-  for (const row of store.db.iterate<ObjectRow>(sql, bucket, start.key, end)) {
+  for (const row of rows) {
     if (row.key !== previous) yield row;
     previous = row.key;
   }
