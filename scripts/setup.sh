@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing to run Sluice, its demo and its tests, when it may (root or sudo; apt, dnf or apk);
 # otherwise prints the one line to run. Safe to run again: it does nothing when all is there.
+#   setup.sh            what Sluice, its demo and its tests need
+#   setup.sh --peers    only the S3 servers that `npm run bench` compares with, built from source (minutes, 2 GB of module cache)
 set -euo pipefail
 
 # program : apt package : dnf package : apk package
@@ -74,5 +76,40 @@ EOT
   as_root apparmor_parser -r "$profile"
 }
 
-install_packages
-allow_user_namespaces
+# program : Go package at the version that is compared with. MinIO's last community release has a tag that Go cannot name: this is its commit.
+peers=(
+  minio:github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+  versitygw:github.com/versity/versitygw/cmd/versitygw@v1.8.0
+)
+
+# Without them the benchmarks say that they compared with nobody; so a machine that cannot build them is no failure.
+build_peers() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/peers peer name package log
+  if ! command -v go >/dev/null 2>&1; then
+    echo "setup: found no go: the S3 benchmarks run without peers (install Go 1.24 or newer for them)" >&2
+    return 0
+  fi
+  mkdir -p "$folder"
+  for peer in "${peers[@]}"; do
+    name=${peer%%:*} package=${peer#*:}
+    if [ -x "$folder/$name" ] && [ "$(cat "$folder/$name.version" 2>/dev/null)" = "$package" ]; then continue; fi
+    echo "setup: building $package" >&2
+    log=$(mktemp)
+    if GOBIN=$folder CGO_ENABLED=0 timeout 1800 go install "$package" >"$log" 2>&1; then
+      echo "$package" >"$folder/$name.version"
+      rm -f "$log"
+    else
+      tail -n 5 "$log" >&2
+      echo "setup: could not build $name: the S3 benchmarks run without it; the whole output is in $log" >&2
+    fi
+  done
+}
+
+case ${1:-} in
+  "")
+    install_packages
+    allow_user_namespaces
+    ;;
+  --peers) build_peers ;;
+  *) echo "setup: unknown argument $1 (there is --peers)" >&2 && exit 2 ;;
+esac
