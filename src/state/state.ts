@@ -185,19 +185,7 @@ export interface StateStats {
 /** The control plane's memory. Each method is one domain transaction: durable when its promise resolves, or not done at all.
  *  Nothing outside `state/` sees a handle or SQL. Errors are SluiceErrors; UNAUTHENTICATED and FORBIDDEN are not decided here.
  *  Every committed fact appends to the change log in the same transaction. */
-export interface State
-  extends Pick<
-    ObjectCalls,
-    | "objectVersion"
-    | "listVersions"
-    | "setVersioning"
-    | "deleteObjects"
-    | "copyObject"
-    | "setObjectTags"
-    | "bucketConfig"
-    | "setBucketConfig"
-    | "bucketsWithConfig"
-  > {
+export interface State extends ObjectCalls {
   // Services
   /** All or none. Creates the buckets that inputs and outputs of the embedded store name.
    *  An unchanged definition makes no revision. @throws SERVICE_EXISTS with `create: true`, FORBIDDEN when another owner has the name. */

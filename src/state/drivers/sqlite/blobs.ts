@@ -5,6 +5,7 @@ const INSERT = `INSERT INTO blobs (id, blob_id, refs, size, md5, block_crc32c, i
 const FIND = "SELECT id FROM blobs WHERE blob_id = ?";
 const IN_GARBAGE = "SELECT 1 FROM garbage WHERE blob_id = ?";
 const ADD_REFS = "UPDATE blobs SET refs = refs + ? WHERE id = ?";
+const SET_FACTS = "UPDATE blobs SET size = ?, block_crc32c = ? WHERE id = ?";
 const DROP_REF = "UPDATE blobs SET refs = refs - 1 WHERE id = ? RETURNING refs, blob_id, inline IS NOT NULL is_inline";
 const DELETE = "DELETE FROM blobs WHERE id = ?";
 const DISCARD = "INSERT OR IGNORE INTO garbage (blob_id) VALUES (?)";
@@ -22,6 +23,11 @@ export function addBlob(store: Store, blob: StagedBlob, refs: number): number {
   const id = store.tally.next("blob");
   store.db.run(INSERT, id, blob.blobId, refs, blob.sizeBytes, blob.md5, blob.blockCrc32c, blob.inline);
   return id;
+}
+
+/** Says what an assembly's file came to. It has no MD5: parts have one each. */
+export function setBlobFacts(store: Store, id: number, sizeBytes: number, blockCrc32c: Uint8Array): void {
+  store.db.run(SET_FACTS, sizeBytes, blockCrc32c, id);
 }
 
 /** One more row names the blob: a job pins it. False when the blob is gone. */

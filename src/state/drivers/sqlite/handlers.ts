@@ -4,6 +4,7 @@ import { bucketConfig, bucketsWithConfig, setBucketConfig } from "./bucket-confi
 import { bucket, buckets, createBucket, deleteBucket, setVersioning } from "./buckets.ts";
 import type { CallName, Calls } from "./calls.ts";
 import { changeBounds, changes, expireChanges } from "./changes.ts";
+import { completeUpload } from "./complete-upload.ts";
 import { copyObject } from "./copy-object.ts";
 import { deleteObjects } from "./delete-objects.ts";
 import { finishAttempt } from "./finish-attempt.ts";
@@ -12,6 +13,7 @@ import { cancelJob, enqueue, retryJob } from "./job-orders.ts";
 import { attemptLog, attempts, counts, job, jobEvent } from "./job-queries.ts";
 import { deleteJob, expireJobs } from "./job-removal.ts";
 import { leaseJobs, startAttempt } from "./lease-jobs.ts";
+import { listUploads } from "./list-uploads.ts";
 import { listVersions } from "./list-versions.ts";
 import { listObjects } from "./listing.ts";
 import { setObjectTags } from "./object-tags.ts";
@@ -23,6 +25,7 @@ import { recoverAttempts } from "./recover.ts";
 import { applyServices, removeService, service, services } from "./services.ts";
 import type { Store } from "./store.ts";
 import { tokenPrincipal } from "./tokens.ts";
+import { abortUpload, createUpload, forgetCompletedUploads, multipartUpload, parts, putPart } from "./uploads.ts";
 
 type Handler<Name extends CallName> = (
   store: Store,
@@ -42,6 +45,9 @@ const READS = {
   objectVersion,
   listObjects,
   listVersions,
+  multipartUpload,
+  listUploads,
+  parts,
   objectCount,
   garbageBlobs,
   unknownBlobs,
@@ -64,6 +70,9 @@ const GROWING = {
   createBucket,
   commitUpload,
   copyObject,
+  createUpload,
+  putPart,
+  completeUpload,
   setBucketConfig,
   setObjectTags,
   enqueue,
@@ -76,6 +85,8 @@ const OTHER_WRITES = {
   deleteBucket,
   setVersioning,
   deleteObjects,
+  abortUpload,
+  forgetCompletedUploads,
   forgetBlobs,
   leaseJobs,
   startAttempt,

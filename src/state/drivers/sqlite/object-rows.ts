@@ -41,7 +41,7 @@ type Texts = Readonly<Record<string, string>>;
 export const textsToColumn = (texts: Texts): string | null =>
   Object.keys(texts).length === 0 ? null : JSON.stringify(texts);
 
-const textsOf = (column: string | null): Texts => (column === null ? {} : (JSON.parse(column) as Texts));
+export const textsOf = (column: string | null): Texts => (column === null ? {} : (JSON.parse(column) as Texts));
 
 export function toObjectInfo(bucketName: string, row: ObjectRow): ObjectInfo {
   return {
