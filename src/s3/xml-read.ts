@@ -1,12 +1,6 @@
 import { XMLParser } from "fast-xml-parser";
 import { s3Error } from "./errors.ts";
-
-/** One element of a document that was read. Attributes and comments are left out: S3 says nothing in them. */
-export interface XmlElement {
-  readonly name: string;
-  readonly text: string;
-  readonly children: readonly XmlElement[];
-}
+import type { XmlElement } from "./xml-element.ts";
 
 /** Requests carry at most 1,000 keys of 1,024 bytes with their tags; answers hold as many. */
 const MAX_XML_BYTES = 4 * 1024 * 1024;
@@ -48,16 +42,6 @@ function parse(text: string): unknown {
       `Cannot read the XML body: ${cause instanceof Error ? cause.message : "it is not well-formed"}`,
     );
   }
-}
-
-/** The text of the first child of that name, or undefined. */
-export function childText(element: XmlElement, name: string): string | undefined {
-  return element.children.find((child) => child.name === name)?.text;
-}
-
-/** All children of that name. */
-export function childrenNamed(element: XmlElement, name: string): XmlElement[] {
-  return element.children.filter((child) => child.name === name);
 }
 
 /** The parser's ordered form is a list of `{name: list}` and `{"#text": text}`. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toS3Failure } from "./errors.ts";
-import { childrenNamed, childText, readXml } from "./xml-read.ts";
+import { childrenNamed, childText } from "./xml-element.ts";
+import { readXml } from "./xml-read.ts";
 import { element, errorDocument, escapeXml, xmlDocument } from "./xml-write.ts";
 
 function s3CodeOf(action: () => unknown): string {
