@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Crc32c, crc32c } from "./crc32c.ts";
+import { CHUNK_BYTES } from "./crc32c-lanes.ts";
 
 const ascending = Uint8Array.from({ length: 32 }, (_, i) => i);
 
@@ -43,6 +44,31 @@ describe("crc32c", () => {
       crc.update(bytes.subarray(0, cut));
       crc.update(bytes.subarray(cut));
       expect(crc.value).toBe(crc32c(bytes));
+    }
+  });
+
+  it.each([0, 1, 15, 16, 1024])("agrees with the definition for long bodies, %i bytes behind whole chunks", (more) => {
+    for (const chunks of [1, 3]) {
+      let state = 1;
+      const bytes = new Uint8Array(chunks * CHUNK_BYTES + more);
+      for (let at = 0; at < bytes.length; at++) bytes[at] = (state = (Math.imul(state, 48_271) + 1) >>> 0) >>> 11;
+      for (const from of [0, 1, 6]) {
+        expect(crc32c(bytes.subarray(from)), `${chunks} chunks from ${from}`).toBe(slow(bytes.subarray(from)));
+      }
+    }
+  });
+
+  it("goes on behind a long piece with its register, and sees a flipped bit wherever it lies", () => {
+    const bytes = new Uint8Array(2 * CHUNK_BYTES + 7).fill(0x5a);
+    const crc = new Crc32c();
+    crc.update(bytes.subarray(0, 9));
+    crc.update(bytes.subarray(9, 9 + CHUNK_BYTES));
+    crc.update(bytes.subarray(9 + CHUNK_BYTES));
+    expect(crc.value).toBe(slow(bytes));
+    for (let at = 0; at < bytes.length; at += 509) {
+      bytes[at] = 0x5b;
+      expect(crc32c(bytes), `byte ${at}`).not.toBe(crc.value);
+      bytes[at] = 0x5a;
     }
   });
 
