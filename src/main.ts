@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { openBackend } from "./backend/open.ts";
 import type { Config } from "./config/config.ts";
 import type { Principal } from "./core/principal.ts";
-import { isAdmin } from "./core/principal.ts";
+import { isAdmin, SYSTEM_PRINCIPAL } from "./core/principal.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { loadAdmin } from "./identity/admin-file.ts";
@@ -24,6 +24,7 @@ import { type OpenFilesShare, plentyOpenFiles, requireOpenFiles } from "./main/o
 import { sandboxOptions } from "./main/sandbox-options.ts";
 import { removeServerFile, writeServerFile } from "./main/server-file.ts";
 import { FileBlobs } from "./objectstore/file-blobs.ts";
+import { Lifecycle } from "./objectstore/lifecycle/lifecycle.ts";
 import { createObjectStore } from "./objectstore/server.ts";
 import { Sweep } from "./objectstore/sweep.ts";
 import { openSandbox } from "./sandbox/open.ts";
@@ -135,9 +136,14 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
     clock,
   });
   closers.add("blobs", () => blobs.close());
+  const parts = blobs.openParts(state);
+  closers.add("parts", () => parts.close());
   const sweep = new Sweep({ state, blobs, unclean: dataDir.unclean, log });
   sweep.start();
   closers.add("sweep", () => sweep.close());
+  const lifecycle = new Lifecycle({ state, parts, by: SYSTEM_PRINCIPAL, clock, log });
+  lifecycle.start();
+  closers.add("lifecycle", () => lifecycle.close());
   closers.add("reserve", keepReserve(dataDir.reserve, log));
 
   const capacity = await localCapacity(dataDir.path, config.local);
@@ -177,7 +183,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   });
   closers.add("retention", () => retention.stop());
   await dispatcher.start();
-  return { sandbox, state, admin, identity, logs, blobs, sweep, dispatcher, jobs, capacity };
+  return { sandbox, state, admin, identity, logs, blobs, parts, sweep, dispatcher, jobs, capacity };
 }
 
 type Core = Awaited<ReturnType<typeof openCore>>;
@@ -190,11 +196,12 @@ async function listen(
   { log, version }: ServerOptions,
   closers: Closers,
 ): Promise<{ api: string; s3: string }> {
-  const { state, identity, blobs, sandbox, sweep, dispatcher } = core;
+  const { state, identity, blobs, parts, sandbox, sweep, dispatcher } = core;
   const publicUrls = [config.api.publicUrl, config.s3.publicUrl].filter((url) => url !== null);
   const store = createObjectStore({
     state,
     blobs,
+    parts,
     identity,
     hosts: [config.host, ...publicUrls.map(hostOf)],
     maxRequests: files.s3Requests,

@@ -2,6 +2,10 @@
 export type CrashPoint =
   | "put.blob-staged"
   | "put.committed"
+  | "part.staged"
+  | "part.committed"
+  | "complete.assembled"
+  | "complete.committed"
   | "lease.committed"
   | "attempt.started"
   | "output.staged"

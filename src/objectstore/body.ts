@@ -16,8 +16,8 @@ const MAX_OBJECT_BYTES = 5 * 1024 ** 4;
 interface Check {
   readonly algorithm: string;
   readonly hasher: Hasher;
-  /** Null when the trailer brings it. */
-  readonly expected: Buffer | null;
+  /** Null when the trailer brings it; "compute" when nobody sends it and it is wanted all the same. */
+  readonly expected: Buffer | "compute" | null;
 }
 
 /** A request's body: decoded, counted and checked while it streams. */
@@ -33,10 +33,14 @@ export interface VerifiedBody {
 }
 
 /** Prepares to read the body of a call; nothing is read, and a client that waits for 100 Continue waits on, before the first piece is asked for.
+ *  @param compute a checksum that is computed also when the client sends none
  *  @throws SluiceError S3 InvalidDigest, InvalidRequest, EntityTooLarge, NotImplemented */
-export function openBody(call: Call): VerifiedBody {
+export function openBody(call: Call, compute: string | null = null): VerifiedBody {
   const { request, caller, response } = call;
   const checks = bodyChecks(call);
+  if (compute !== null && !checks.some(({ algorithm }) => algorithm === compute)) {
+    checks.push({ algorithm: compute, hasher: createChecksum(compute), expected: "compute" });
+  }
   const expectedBytes = announcedBytes(call);
   if (expectedBytes !== null && expectedBytes > MAX_OBJECT_BYTES) {
     throw s3Error("EntityTooLarge", `Cannot store the body: at most ${MAX_OBJECT_BYTES} bytes are allowed`);
@@ -125,8 +129,11 @@ function verify(
   verified: Record<string, string>,
 ): void {
   for (const { algorithm, hasher, expected } of checks) {
-    const promised = expected ?? readChecksum(algorithm, trailers.get(`x-amz-checksum-${algorithm}`) ?? "");
     const actual = hasher.digest();
+    const promised =
+      expected === "compute"
+        ? actual
+        : (expected ?? readChecksum(algorithm, trailers.get(`x-amz-checksum-${algorithm}`) ?? ""));
     if (algorithm === CONTENT_SHA256) {
       if (!actual.equals(promised)) {
         throw s3Error(

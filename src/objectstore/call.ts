@@ -8,9 +8,11 @@ import type { Log } from "../lib/log.ts";
 import { s3Error } from "../s3/errors.ts";
 import type { Payload } from "../s3/payload.ts";
 import type { SigningContext } from "../s3/signature.ts";
+import type { ObjectCalls } from "../state/object-calls.ts";
 import type { Lineage, State } from "../state/state.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { BucketCache } from "./bucket-cache.ts";
+import type { PartStore } from "./multipart/part-store.ts";
 import type { S3Request } from "./request.ts";
 
 /** The part of the state that the S3 port uses. */
@@ -21,16 +23,17 @@ export type StoreState = Pick<
   | "bucket"
   | "buckets"
   | "commitUpload"
-  | "object"
   | "listObjects"
   | "deleteObjects"
   | "subscribe"
->;
+> &
+  ObjectCalls;
 
 /** What every operation works with. */
 export interface StoreDeps {
   readonly state: StoreState;
   readonly blobs: Pick<BlobStore, "stage" | "read" | "readSmall" | "discard">;
+  readonly parts: PartStore;
   readonly identity: Pick<Identity, "accessKey">;
   readonly buckets: BucketCache;
   readonly log: Log;

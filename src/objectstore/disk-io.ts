@@ -10,6 +10,7 @@ export const statFile: (fd: number) => Promise<fs.Stats> = promisify(fs.fstat);
 export const chownFile: (fd: number, uid: number, gid: number) => Promise<void> = promisify(fs.fchown);
 /** Times in seconds. */
 export const setFileTimes: (fd: number, accessed: number, modified: number) => Promise<void> = promisify(fs.futimes);
+export const truncateFile: (fd: number, bytes: number) => Promise<void> = promisify(fs.ftruncate);
 export const chmodFile: (fd: number, mode: number) => Promise<void> = promisify(fs.fchmod);
 
 /** Reads until `buffer` is full or the file ends; returns the count. */
@@ -32,21 +33,31 @@ function readOnce(fd: number, buffer: Uint8Array, offset: number, position: numb
   });
 }
 
-/** Appends all pieces in order. The kernel may take fewer bytes than offered (a signal, a nearly full disk): the rest is offered again. */
-export async function writeFully(fd: number, pieces: readonly Uint8Array[]): Promise<void> {
+/** Writes all pieces in order: at `position`, or where the descriptor stands (null, the default). The kernel may take fewer bytes than offered
+ *  (a signal, a nearly full disk): the rest is offered again. */
+export async function writeFully(
+  fd: number,
+  pieces: readonly Uint8Array[],
+  position: number | null = null,
+): Promise<void> {
   let rest = pieces.filter((piece) => piece.length > 0);
-  while (rest.length > 0) rest = dropWritten(rest, await writeOnce(fd, rest));
+  let at = position;
+  while (rest.length > 0) {
+    const written = await writeOnce(fd, rest, at);
+    rest = dropWritten(rest, written);
+    if (at !== null) at += written;
+  }
 }
 
-function writeOnce(fd: number, pieces: readonly Uint8Array[]): Promise<number> {
+function writeOnce(fd: number, pieces: readonly Uint8Array[], position: number | null): Promise<number> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, count: number): void => {
       if (error) reject(error);
       else resolve(count);
     };
     const [only] = pieces;
-    if (only !== undefined && pieces.length === 1) fs.write(fd, only, 0, only.length, null, done);
-    else fs.writev(fd, [...pieces], done);
+    if (only !== undefined && pieces.length === 1) fs.write(fd, only, 0, only.length, position, done);
+    else fs.writev(fd, [...pieces], position, done);
   });
 }
 

@@ -14,6 +14,7 @@ import { closeFile, openFile } from "./disk-io.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { Durability, endProcess } from "./durability.ts";
 import { FolderSync } from "./folder-sync.ts";
+import { FileParts, type FilePartsDeps } from "./multipart/file-parts.ts";
 
 export interface FileBlobsOptions {
   /** Made when absent; its parent must exist and let the slots through. */
@@ -125,6 +126,11 @@ export class FileBlobs implements BlobStore {
 
   list(): AsyncIterable<string[]> {
     return this.#deps.folder.list();
+  }
+
+  /** The parts of multipart uploads, as files of the same folder. */
+  openParts(state: FilePartsDeps["state"]): FileParts {
+    return new FileParts({ writer: this.#deps, blobs: this, state });
   }
 
   /** Ends after running fsyncs. Readers that are still open keep their descriptors. */

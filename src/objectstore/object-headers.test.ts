@@ -26,11 +26,14 @@ describe("readObjectHeaders", () => {
       wire("é"),
       "x-amz-meta-a",
       "b",
+      "x-amz-tagging",
+      "k=v",
     ];
     expect(readObjectHeaders(headerTable([...headers, "Accept", "x"]))).toEqual({
       contentType: "text/plain",
       headers: { "cache-control": "no-store" },
       metadata: { a: "é,b" },
+      tags: { k: "v" },
     });
   });
 
@@ -56,7 +59,7 @@ describe("readObjectHeaders", () => {
     [["x-amz-acl", "public-read"], "AccessControlListNotSupported"],
     [["x-amz-grant-read", "id=x"], "AccessControlListNotSupported"],
     [["x-amz-server-side-encryption", "AES256"], "NotImplemented"],
-    [["x-amz-tagging", "a=b"], "NotImplemented"],
+    [["x-amz-tagging", "a=b&a=c"], "InvalidTag"],
     [["x-amz-storage-class", "STANDARD"], "none"],
     [["x-amz-storage-class", "GLACIER"], "NotImplemented"],
     [["x-amz-meta-a", "\xff"], "InvalidArgument"],

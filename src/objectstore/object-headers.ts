@@ -3,6 +3,7 @@ import type { ObjectInfo } from "../core/object.ts";
 import { type HeaderTable, header } from "../s3/canonical-request.ts";
 import { CHECKSUM_PREFIX } from "../s3/checksums.ts";
 import { s3Error } from "../s3/errors.ts";
+import { readTagHeader } from "./tags.ts";
 
 const META_PREFIX = "x-amz-meta-";
 /** @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html */
@@ -16,7 +17,6 @@ const NOT_YET = [
   "x-amz-server-side-encryption-customer-algorithm",
   "x-amz-object-lock-mode",
   "x-amz-object-lock-legal-hold",
-  "x-amz-tagging",
   "x-amz-website-redirect-location",
   "x-amz-write-offset-bytes",
 ];
@@ -26,9 +26,10 @@ export interface ObjectHeaders {
   readonly contentType: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
 }
 
-/** @throws SluiceError S3 MetadataTooLarge, InvalidArgument, NotImplemented, AccessControlListNotSupported */
+/** @throws SluiceError S3 MetadataTooLarge, InvalidArgument, InvalidTag, NotImplemented, AccessControlListNotSupported */
 export function readObjectHeaders(headers: HeaderTable): ObjectHeaders {
   refuseUnsupported(headers);
   const kept: Record<string, string> = {};
@@ -42,6 +43,7 @@ export function readObjectHeaders(headers: HeaderTable): ObjectHeaders {
     contentType: textOf("content-type", header(headers, "content-type") ?? DEFAULT_TYPE),
     metadata: readMetadata(headers),
     headers: kept,
+    tags: readTagHeader(header(headers, "x-amz-tagging")),
   };
 }
 
@@ -107,8 +109,16 @@ export function objectHeaders(object: ObjectInfo, withChecksums: boolean): strin
   list.push("Accept-Ranges", "bytes", "Content-Type", wire(object.contentType));
   for (const name in object.headers) list.push(name, wire(object.headers[name] ?? ""));
   for (const name in object.metadata) list.push(META_PREFIX + name, wire(object.metadata[name] ?? ""));
+  for (const [name, value] of versionHeaders(object)) list.push(name, value);
+  const tags = Object.keys(object.tags).length;
+  if (tags > 0) list.push("x-amz-tagging-count", String(tags));
   if (withChecksums) list.push(...checksumHeaders(object.checksums));
   return list;
+}
+
+/** Names the version, where the bucket has versions. */
+export function versionHeaders({ versionId }: Pick<ObjectInfo, "versionId">): Array<[string, string]> {
+  return versionId === "null" ? [] : [["x-amz-version-id", versionId]];
 }
 
 export function checksumHeaders(checksums: Readonly<Record<string, string>>): string[] {
@@ -116,8 +126,13 @@ export function checksumHeaders(checksums: Readonly<Record<string, string>>): st
   if (names.length === 0) return [];
   return [
     ...names.flatMap((name) => [CHECKSUM_PREFIX + name, checksums[name] ?? ""]),
-    ...["x-amz-checksum-type", "FULL_OBJECT"],
+    ...["x-amz-checksum-type", checksumType(checksums)],
   ];
+}
+
+/** A checksum of the parts' checksums ends with their number. */
+export function checksumType(checksums: Readonly<Record<string, string>>): "COMPOSITE" | "FULL_OBJECT" {
+  return Object.values(checksums).some((value) => value.includes("-")) ? "COMPOSITE" : "FULL_OBJECT";
 }
 
 /** Back to one character a byte, which is how Node writes headers. */

@@ -8,6 +8,7 @@ import type { Principal } from "../core/principal.ts";
 import { createLog } from "../lib/log.ts";
 import { crc32c } from "../s3/crc32c.ts";
 import { requestTarget, signRequest, type UnsignedRequest } from "../s3/sign-request.ts";
+import type { ObjectCalls } from "../state/object-calls.ts";
 import type { Upload } from "../state/state.ts";
 import type { StoreDeps, StoreState } from "./call.ts";
 import { createObjectStore, type ObjectStore } from "./server.ts";
@@ -50,18 +51,42 @@ function objectOf(blobId: string, text: string): StoredObject {
   };
 }
 
+async function unexpected(): Promise<never> {
+  throw new Error("unexpected");
+}
+
+/** Calls that no test here makes. */
+const NOT_HERE: ObjectCalls = {
+  setVersioning: unexpected,
+  bucketConfig: unexpected,
+  setBucketConfig: unexpected,
+  bucketsWithConfig: unexpected,
+  objectVersion: unexpected,
+  listVersions: unexpected,
+  deleteObjects: unexpected,
+  copyObject: unexpected,
+  setObjectTags: unexpected,
+  createUpload: unexpected,
+  multipartUpload: unexpected,
+  listUploads: unexpected,
+  putPart: unexpected,
+  parts: unexpected,
+  completeUpload: unexpected,
+  abortUpload: unexpected,
+  forgetCompletedUploads: unexpected,
+};
+
 /** A state of two buckets, whose calls a test may replace. */
 function fakeState(changes: Partial<StoreState>): StoreState {
   const buckets = [bucketOf("anns", "ann"), bucketOf("bens", "ben")];
   return {
+    ...NOT_HERE,
     createBucket: async (by, name) => bucketOf(name, by.subject),
     deleteBucket: async () => undefined,
     bucket: async (name) => buckets.find((bucket) => bucket.name === name) ?? null,
     buckets: async (owner) => buckets.filter((bucket) => owner === null || bucket.owner === owner),
-    commitUpload: async () => {
-      throw new Error("unexpected");
-    },
-    object: async () => null,
+    commitUpload: unexpected,
+    objectVersion: async () => null,
     listObjects: async () => ({ objects: [], commonPrefixes: [], next: null }),
     deleteObjects: async () => [],
     subscribe: () => () => undefined,
@@ -93,6 +118,7 @@ async function start(state: Partial<StoreState>, blobs: Partial<StoreDeps["blobs
       discard: async () => undefined,
       ...blobs,
     },
+    parts: { addPart: unexpected, complete: unexpected, forget: unexpected },
     identity: {
       accessKey: async (id) => {
         const principal = PEOPLE[id];
@@ -135,7 +161,7 @@ describe("whose bucket it is", () => {
   it.each(
     calls.map((request) => [`${request.method} ${requestTarget(request.path, request.query)}`, request] as const),
   )("%s of somebody else's is answered as if there were none", async (_, request) => {
-    const port = await start({ object: async () => objectOf("b", "bytes") });
+    const port = await start({ objectVersion: async () => objectOf("b", "bytes") });
     const foreign = await call(port, "BEN", request);
     const none = await call(port, "BEN", { ...request, path: request.path.replace("anns", "none") });
     expect(foreign).toMatchObject({ status: 404, code: "NoSuchBucket" });
@@ -173,16 +199,16 @@ describe("a blob that is unlinked between the look at its row and the open", () 
 
   it("makes the row be read once more, and gives what is there now", async () => {
     const versions = [objectOf("old", "bytes"), objectOf("new", "newer")];
-    const port = await start({ object: async () => versions.shift() ?? null }, { readSmall: gone("old") });
+    const port = await start({ objectVersion: async () => versions.shift() ?? null }, { readSmall: gone("old") });
     expect(await call(port, "ANN", { method: "GET", path: "/anns/k" })).toMatchObject({ status: 200, text: "newer" });
   });
 
   it("gives NoSuchKey when the object is gone, and an error when the row still names the blob", async () => {
     const versions = [objectOf("old", "bytes")];
-    const port = await start({ object: async () => versions.shift() ?? null }, { readSmall: gone("old") });
+    const port = await start({ objectVersion: async () => versions.shift() ?? null }, { readSmall: gone("old") });
     expect((await call(port, "ANN", { method: "GET", path: "/anns/k" })).code).toBe("NoSuchKey");
     await store?.close(0);
-    const lost = await start({ object: async () => objectOf("old", "bytes") }, { readSmall: gone("old") });
+    const lost = await start({ objectVersion: async () => objectOf("old", "bytes") }, { readSmall: gone("old") });
     expect(await call(lost, "ANN", { method: "GET", path: "/anns/k" })).toMatchObject({
       status: 500,
       code: "InternalError",

@@ -16,6 +16,7 @@ import { findOperation } from "./router.ts";
 export interface ObjectStoreOptions {
   readonly state: StoreState;
   readonly blobs: StoreDeps["blobs"];
+  readonly parts: StoreDeps["parts"];
   readonly identity: StoreDeps["identity"];
   /** Host names to answer besides loopback: the bound host and the hosts of public addresses, without ports. */
   readonly hosts: readonly string[];
@@ -46,9 +47,9 @@ const DEFAULT_GRACE_MS = 5000;
 const HOST_ID = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
 
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
-  const { state, blobs, identity, log } = options;
+  const { state, blobs, parts, identity, log } = options;
   const clock = options.clock ?? systemClock;
-  const deps: StoreDeps = { state, blobs, identity, buckets: new BucketCache(state, clock), log, clock };
+  const deps: StoreDeps = { state, blobs, parts, identity, buckets: new BucketCache(state, clock), log, clock };
   const hosts = new AllowedHosts(options.hosts);
   // Node's own limit on a whole request (300 s) would cut long uploads off; the idle time is what counts.
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 });

@@ -35,9 +35,11 @@ const { accessKey, secretKey } = config;
 const identity = createLocalIdentity({ admin: { user: "u", password: "p", accessKey, secretKey }, state });
 const sweep = new Sweep({ state, blobs, unclean: config.unclean ?? false, log, intervalMs: 100 });
 sweep.start();
+const parts = blobs.openParts(state);
 const store = createObjectStore({
   state,
   blobs,
+  parts,
   identity,
   hosts: ["127.0.0.1"],
   log,
@@ -49,6 +51,7 @@ process.stdout.write(`${JSON.stringify({ port })}\n`);
 process.once("SIGTERM", async () => {
   await store.close(1000);
   await sweep.close();
+  await parts.close();
   await blobs.close();
   await state.close();
   process.exit(0);

@@ -5,11 +5,13 @@ import { isAdmin } from "../../core/principal.ts";
 import { decide } from "../../identity/decide.ts";
 import { header } from "../../s3/canonical-request.ts";
 import { s3Error } from "../../s3/errors.ts";
+import { childText, type XmlElement } from "../../s3/xml-element.ts";
 import { element, xmlDocument } from "../../s3/xml-write.ts";
 import { answerEmpty, answerXml } from "../answer.ts";
 import { readSmallBody } from "../body.ts";
 import { allowedBucket, type Call } from "../call.ts";
 import { refuseAcl } from "../object-headers.ts";
+import { parseXmlBody } from "../xml-body.ts";
 
 const MAX_CONFIGURATION_BYTES = 64 * 1024;
 
@@ -43,7 +45,7 @@ export async function createBucket(call: Call): Promise<void> {
     throw s3Error("NotImplemented", "Cannot create the bucket with object lock: this server does not do that");
   }
   const body = await readSmallBody(call, MAX_CONFIGURATION_BYTES);
-  if (body.length > 0) await checkConfiguration(body.toString("utf8"));
+  if (body.length > 0) checkConfiguration(await parseXmlBody(body, "CreateBucketConfiguration"));
   const resource = { kind: "bucket", name: request.bucket, owner: null } as const;
   if (!decide(caller.principal, "bucket.write", resource)) {
     throw s3Error("AccessDenied", "Cannot create the bucket: this access key may not");
@@ -53,13 +55,7 @@ export async function createBucket(call: Call): Promise<void> {
   answerEmpty(call.response, 200, ["Location", `/${request.bucket}`]);
 }
 
-/** The parser is loaded when a client sends a body, which few do. */
-async function checkConfiguration(text: string): Promise<void> {
-  const { childText, readXml } = await import("../../s3/xml-read.ts");
-  const root = readXml(text);
-  if (root.name !== "CreateBucketConfiguration") {
-    throw s3Error("MalformedXML", 'Cannot create the bucket: the body is not a "CreateBucketConfiguration"');
-  }
+function checkConfiguration(root: XmlElement): void {
   if (childText(root, "Bucket") !== undefined || childText(root, "Location") !== undefined) {
     throw s3Error("NotImplemented", "Cannot create a directory bucket: only general buckets exist here");
   }

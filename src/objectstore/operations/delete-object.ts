@@ -1,14 +1,38 @@
 import { crashPoint } from "../../lib/crash-point.ts";
+import { header } from "../../s3/canonical-request.ts";
+import { s3Error } from "../../s3/errors.ts";
+import type { DeletedObject } from "../../state/object-calls.ts";
 import { answerEmpty } from "../answer.ts";
 import { allowedBucket, type Call } from "../call.ts";
+import { parameter } from "../request.ts";
 import { checkObjectKey } from "./put-object.ts";
 
 /** Deleting what is not there is a success, as in S3. The blob's file is removed later, by the sweep. */
 export async function deleteObject(call: Call): Promise<void> {
   const { deps, request, caller } = call;
-  checkObjectKey(request.key);
+  const { key } = request;
+  checkObjectKey(key);
+  const versionId = parameter(request, "versionId");
+  const ifMatch = header(request.headers, "if-match");
   await allowedBucket(call, "object.write");
-  await deps.state.deleteObjects(caller.principal, request.bucket, [{ key: request.key }], deps.clock.now());
+  const target = {
+    key,
+    ...(versionId === undefined ? {} : { versionId }),
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+  };
+  const [deleted] = await deps.state.deleteObjects(caller.principal, request.bucket, [target], deps.clock.now());
   crashPoint("delete.committed");
-  answerEmpty(call.response, 204);
+  if (deleted?.refused === true) {
+    throw s3Error("PreconditionFailed", "Cannot delete the object: it is not the one that If-Match names");
+  }
+  answerEmpty(call.response, 204, deleted === undefined ? [] : deletedHeaders(deleted));
+}
+
+/** What became of the key: a marker was made, or one was removed, or a version. */
+function deletedHeaders({ versionId, deleteMarker }: DeletedObject): string[] {
+  const named = versionId ?? deleteMarker;
+  return [
+    ...(deleteMarker === null ? [] : ["x-amz-delete-marker", "true"]),
+    ...(named === null ? [] : ["x-amz-version-id", named]),
+  ];
 }

@@ -5,6 +5,7 @@ import { isSluiceError, SluiceError } from "../../core/errors.ts";
 import { BLOCK_BYTES, type StoredObject } from "../../core/object.ts";
 import { header } from "../../s3/canonical-request.ts";
 import { s3Error } from "../../s3/errors.ts";
+import type { DeleteMarker } from "../../state/object-calls.ts";
 import { answerEmpty } from "../answer.ts";
 import { allowedBucket, type Call } from "../call.ts";
 import { checkConditions, rangeStillHolds } from "../conditions.ts";
@@ -31,10 +32,29 @@ async function findObject(call: Call): Promise<StoredObject> {
   const { deps, request } = call;
   checkObjectKey(request.key);
   await allowedBucket(call, "object.read");
-  const object = await deps.state.object(request.bucket, request.key);
-  if (object === null)
-    throw s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: request.key });
+  const versionId = parameter(request, "versionId") ?? null;
+  if (versionId === "") throw s3Error("InvalidArgument", "Cannot use this versionId: it is empty");
+  const object = await deps.state.objectVersion(request.bucket, request.key, versionId);
+  if (object === null) throw noSuchObject(request.key, versionId);
+  if (object.blob === null) throw deleted(call, object, versionId);
   return object;
+}
+
+function noSuchObject(key: string, versionId: string | null): SluiceError {
+  return versionId === null
+    ? s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: key })
+    : s3Error("NoSuchVersion", "Cannot find the object: it has no such version", { Key: key, VersionId: versionId });
+}
+
+/** A delete marker has no bytes: asked for by its id it is the wrong kind of thing, and as the latest version it means that there is none. */
+function deleted({ response }: Call, marker: DeleteMarker, versionId: string | null): SluiceError {
+  response.setHeader("x-amz-delete-marker", "true");
+  if (marker.versionId !== "null") response.setHeader("x-amz-version-id", marker.versionId);
+  if (versionId === null) return noSuchObject(marker.key, null);
+  response.setHeader("Last-Modified", new Date(marker.lastModified).toUTCString());
+  return s3Error("MethodNotAllowed", "Cannot read this version: it is a delete marker", {
+    ResourceType: "DeleteMarker",
+  });
 }
 
 function lost(object: StoredObject): SluiceError {
@@ -59,9 +79,7 @@ async function answerObject(call: Call, object: StoredObject): Promise<void> {
     ]);
     return;
   }
-  const range = rangeStillHolds(object, request.headers)
-    ? readRange(header(request.headers, "range"), object.sizeBytes)
-    : null;
+  const range = partRange(request, object) ?? askedRange(request, object);
   const head = answerHead(request, object, range);
   if (request.method === "HEAD") {
     response.writeHead(range === null ? 200 : 206, head);
@@ -70,16 +88,45 @@ async function answerObject(call: Call, object: StoredObject): Promise<void> {
   else await sendStream(call, object, range, head);
 }
 
+function askedRange(request: S3Request, object: StoredObject): ByteRange | null {
+  if (!rangeStillHolds(object, request.headers)) return null;
+  return readRange(header(request.headers, "range"), object.sizeBytes);
+}
+
+/** The bytes of one part of an object that came in parts; any other object is its own first part.
+ *  @throws SluiceError S3 InvalidPartNumber, InvalidRequest */
+function partRange(request: S3Request, { parts, sizeBytes }: StoredObject): ByteRange | null {
+  const text = parameter(request, "partNumber");
+  if (text === undefined) return null;
+  if (request.headers.has("range")) throw s3Error("InvalidRequest", "Cannot answer a Range and a partNumber at once");
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  const part = parts === null ? { sizeBytes } : parts[number - 1];
+  if (part === undefined || number < 1 || (parts === null && number > 1)) {
+    throw s3Error("InvalidPartNumber", "Cannot read the part: the object has none of this number", {
+      ActualPartCount: String(parts?.length ?? 1),
+    });
+  }
+  if (part.sizeBytes === 0) return null;
+  const start = (parts ?? []).slice(0, number - 1).reduce((sum, each) => sum + each.sizeBytes, 0);
+  return { start, endExclusive: start + part.sizeBytes };
+}
+
 function answerHead(request: S3Request, object: StoredObject, range: ByteRange | null): string[] {
   // A checksum is of the whole object: with a part of it a client would compare the wrong bytes.
-  const withChecksums = range === null && header(request.headers, "x-amz-checksum-mode")?.toUpperCase() === "ENABLED";
+  const whole = range === null || (range.start === 0 && range.endExclusive === object.sizeBytes);
+  const withChecksums = whole && header(request.headers, "x-amz-checksum-mode")?.toUpperCase() === "ENABLED";
   const head = overridden(request, objectHeaders(object, withChecksums));
   if (range === null) head.push("Content-Length", String(object.sizeBytes));
   else {
     head.push("Content-Length", String(range.endExclusive - range.start));
+    if (object.parts !== null) head.push(...partCount(request, object.parts.length));
     head.push("Content-Range", `bytes ${range.start}-${range.endExclusive - 1}/${object.sizeBytes}`);
   }
   return head;
+}
+
+function partCount(request: S3Request, count: number): string[] {
+  return parameter(request, "partNumber") === undefined ? [] : ["x-amz-mp-parts-count", String(count)];
 }
 
 /** Parameters that replace a header of the answer. @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html */

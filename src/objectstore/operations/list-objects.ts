@@ -5,6 +5,7 @@ import { element, xmlDocument } from "../../s3/xml-write.ts";
 import type { ObjectPage } from "../../state/state.ts";
 import { answerXml } from "../answer.ts";
 import { allowedBucket, type Call } from "../call.ts";
+import { checksumType } from "../object-headers.ts";
 import { parameter, type S3Request } from "../request.ts";
 
 const MAX_KEYS = 1000;
@@ -62,23 +63,29 @@ export async function listObjectsV1(call: Call): Promise<void> {
 }
 
 function readListing(request: S3Request, after: string): Listing {
+  return {
+    prefix: parameter(request, "prefix") ?? "",
+    delimiter: parameter(request, "delimiter") ?? "",
+    maxKeys: readMaxKeys(request, "max-keys"),
+    after,
+    show: readShow(request),
+  };
+}
+
+/** How keys are written into the answer. @throws SluiceError S3 InvalidArgument */
+export function readShow(request: S3Request): Listing["show"] {
   const encoding = parameter(request, "encoding-type");
   if (encoding !== undefined && encoding !== "url") {
     throw s3Error("InvalidArgument", 'Cannot use this encoding-type: "url" is the only one');
   }
-  const show = encoding === "url" ? encodeUriPath : (text: string): string => text;
-  return {
-    prefix: parameter(request, "prefix") ?? "",
-    delimiter: parameter(request, "delimiter") ?? "",
-    maxKeys: readMaxKeys(parameter(request, "max-keys")),
-    after,
-    show,
-  };
+  return encoding === "url" ? encodeUriPath : (text) => text;
 }
 
-function readMaxKeys(text: string | undefined): number {
+/** Entries a page, at most 1,000, which is also the default. @throws SluiceError S3 InvalidArgument */
+export function readMaxKeys(request: S3Request, name: string): number {
+  const text = parameter(request, name);
   if (text === undefined || text === "") return MAX_KEYS;
-  if (!/^\d{1,10}$/.test(text)) throw s3Error("InvalidArgument", "Cannot use this max-keys: it is not a whole number");
+  if (!/^\d{1,10}$/.test(text)) throw s3Error("InvalidArgument", `Cannot use this ${name}: it is not a whole number`);
   return Math.min(MAX_KEYS, Number(text));
 }
 
@@ -108,17 +115,25 @@ function contents(page: ObjectPage, show: (text: string) => string, withOwner: b
 }
 
 function contentElement(object: ObjectInfo, show: (text: string) => string, withOwner: boolean): string {
-  const algorithms = Object.keys(object.checksums);
   return element("Contents", [
     element("Key", show(object.key)),
     element("LastModified", new Date(object.lastModified).toISOString()),
     element("ETag", `"${object.etag}"`),
-    ...algorithms.map((algorithm) => element("ChecksumAlgorithm", algorithm.toUpperCase())),
-    ...(algorithms.length === 0 ? [] : [element("ChecksumType", "FULL_OBJECT")]),
+    ...checksumEntries(object),
     element("Size", object.sizeBytes),
     ...(withOwner ? [element("Owner", [element("ID", object.owner), element("DisplayName", object.owner)])] : []),
     element("StorageClass", "STANDARD"),
   ]);
+}
+
+/** A listing names the algorithms, not the values. */
+export function checksumEntries({ checksums }: ObjectInfo): string[] {
+  const algorithms = Object.keys(checksums);
+  if (algorithms.length === 0) return [];
+  return [
+    ...algorithms.map((algorithm) => element("ChecksumAlgorithm", algorithm.toUpperCase())),
+    element("ChecksumType", checksumType(checksums)),
+  ];
 }
 
 /** Tokens are opaque to clients: the place to go on from, which may be no valid XML. */

@@ -69,7 +69,7 @@ function uploadOf(
   };
 }
 
-function writeCondition(headers: HeaderTable): Upload["condition"] {
+export function writeCondition(headers: HeaderTable): Upload["condition"] {
   const ifMatch = header(headers, "if-match");
   const ifNoneMatch = header(headers, "if-none-match");
   if (ifMatch === undefined && ifNoneMatch === undefined) return null;

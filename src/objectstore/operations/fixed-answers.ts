@@ -1,0 +1,95 @@
+import type { S3Code } from "../../s3/errors.ts";
+import { s3Error } from "../../s3/errors.ts";
+import { element, xmlDocument } from "../../s3/xml-write.ts";
+import { answerEmpty, answerXml } from "../answer.ts";
+import { readSmallBody } from "../body.ts";
+import { allowedBucket, type Call, type Operation } from "../call.ts";
+import { refuseAcl } from "../object-headers.ts";
+import { parameter } from "../request.ts";
+import { checkObjectKey } from "./put-object.ts";
+
+/** What can be asked of every bucket and always has the same answer here. */
+const document =
+  (text: string): Operation =>
+  async (call) => {
+    await allowedBucket(call, "bucket.list");
+    answerXml(call.response, 200, text);
+  };
+
+const none =
+  (code: S3Code, what: string): Operation =>
+  async (call) => {
+    await allowedBucket(call, "bucket.list");
+    throw s3Error(code, `Cannot find ${what}: the bucket has none`, { BucketName: call.request.bucket });
+  };
+
+export const getBucketAccelerate = document(xmlDocument("AccelerateConfiguration", []));
+export const getBucketLogging = document(xmlDocument("BucketLoggingStatus", []));
+export const getBucketRequestPayment = document(
+  xmlDocument("RequestPaymentConfiguration", [element("Payer", "BucketOwner")]),
+);
+export const getBucketOwnershipControls = document(
+  xmlDocument("OwnershipControls", [element("Rule", [element("ObjectOwnership", "BucketOwnerEnforced")])]),
+);
+export const getBucketPolicyStatus = document(xmlDocument("PolicyStatus", [element("IsPublic", false)]));
+export const getBucketEncryption = none(
+  "ServerSideEncryptionConfigurationNotFoundError",
+  "an encryption configuration",
+);
+export const getBucketReplication = none("ReplicationConfigurationNotFoundError", "a replication configuration");
+export const getBucketWebsite = none("NoSuchWebsiteConfiguration", "a website configuration");
+export const getObjectLockConfiguration = none("ObjectLockConfigurationNotFoundError", "an object lock configuration");
+export const getPublicAccessBlock = none("NoSuchPublicAccessBlockConfiguration", "a public access block");
+
+/** Everything belongs to its owner alone. */
+export async function getBucketAcl(call: Call): Promise<void> {
+  const { owner } = await allowedBucket(call, "bucket.list");
+  answerXml(call.response, 200, aclDocument(owner));
+}
+
+export async function getObjectAcl(call: Call): Promise<void> {
+  const { deps, request } = call;
+  checkObjectKey(request.key);
+  const { owner } = await allowedBucket(call, "object.read");
+  const object = await deps.state.objectVersion(request.bucket, request.key, parameter(request, "versionId") ?? null);
+  if (object === null || object.isDeleteMarker) {
+    throw s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: request.key });
+  }
+  answerXml(call.response, 200, aclDocument(owner));
+}
+
+/** `private` is what is so already; anything else is refused. */
+export async function putBucketAcl(call: Call): Promise<void> {
+  await allowedBucket(call, "bucket.write");
+  await checkAcl(call);
+}
+
+export async function putObjectAcl(call: Call): Promise<void> {
+  const { deps, request } = call;
+  checkObjectKey(request.key);
+  await allowedBucket(call, "object.write");
+  if ((await deps.state.objectVersion(request.bucket, request.key, parameter(request, "versionId") ?? null)) === null) {
+    throw s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: request.key });
+  }
+  await checkAcl(call);
+}
+
+const MAX_ACL_BYTES = 64 * 1024;
+
+async function checkAcl(call: Call): Promise<void> {
+  refuseAcl(call.request.headers);
+  const body = await readSmallBody(call, MAX_ACL_BYTES);
+  if (body.length > 0) {
+    throw s3Error("AccessControlListNotSupported", 'Cannot set an access control list: only "private" is supported');
+  }
+  answerEmpty(call.response, 200);
+}
+
+function aclDocument(owner: string): string {
+  const person = [element("ID", owner), element("DisplayName", owner)];
+  const grantee = `<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">${person.join("")}</Grantee>`;
+  return xmlDocument("AccessControlPolicy", [
+    element("Owner", person),
+    element("AccessControlList", [element("Grant", [grantee, element("Permission", "FULL_CONTROL")])]),
+  ]);
+}

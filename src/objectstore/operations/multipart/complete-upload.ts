@@ -1,0 +1,106 @@
+import type { ObjectInfo } from "../../../core/object.ts";
+import { crashPoint } from "../../../lib/crash-point.ts";
+import { header } from "../../../s3/canonical-request.ts";
+import { CHECKSUM_PREFIX } from "../../../s3/checksums.ts";
+import { s3Error } from "../../../s3/errors.ts";
+import { element, xmlDocument } from "../../../s3/xml-write.ts";
+import type { MultipartUpload, Part } from "../../../state/object-calls.ts";
+import type { Call } from "../../call.ts";
+import { joinedChecksums, joinedEtag } from "../../multipart/joined-checksum.ts";
+import { versionHeaders } from "../../object-headers.ts";
+import { answerWhenDone } from "../../slow-answer.ts";
+import { readXmlBody } from "../../xml-body.ts";
+import { writeCondition } from "../put-object.ts";
+import { checksumElements } from "./list-parts.ts";
+import { findUpload, noSuchUpload } from "./open-upload.ts";
+import { type NamedPart, pickParts, readPartList } from "./part-list.ts";
+
+/** 10,000 parts with five checksums each. */
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
+
+/** CompleteMultipartUpload: the parts become one durable blob, then ONE transaction makes it an object, an event and jobs. A client that did
+ *  not hear the answer may ask again, with the same list, and gets the same. */
+export async function completeMultipartUpload(call: Call): Promise<void> {
+  const upload = await findUpload(call, "object.write");
+  const named = readPartList(await readXmlBody(call, "CompleteMultipartUpload", MAX_LIST_BYTES));
+  if (upload.completed !== null) {
+    await answerWhenDone(call.response, Promise.resolve(resultDocument(call, answeredBefore(upload.completed, named))));
+    return;
+  }
+  const work = complete(call, upload, named);
+  // The version is known at the end only: the answer's first line may be out by then.
+  await answerWhenDone(
+    call.response,
+    work.then((object) => {
+      for (const [name, value] of versionHeaders(object))
+        if (!call.response.headersSent) call.response.setHeader(name, value);
+      return resultDocument(call, object);
+    }),
+  );
+}
+
+async function complete(call: Call, upload: MultipartUpload, named: readonly NamedPart[]): Promise<ObjectInfo> {
+  const { deps, request, caller } = call;
+  return deps.parts.complete(
+    upload,
+    (all) => {
+      const chosen = pickParts(named, all, upload);
+      checkPromises(call, upload, chosen);
+      return chosen;
+    },
+    async (bytes, chosen) => {
+      crashPoint("complete.assembled");
+      const { object } = await deps.state.completeUpload({
+        by: caller.principal,
+        bucket: request.bucket,
+        key: request.key,
+        uploadId: upload.uploadId,
+        etag: joinedEtag(chosen),
+        checksums: joinedChecksums(upload.checksum, chosen),
+        parts: chosen.map(({ number, md5, sizeBytes, checksums }) => ({ number, md5, sizeBytes, checksums })),
+        bytes,
+        condition: writeCondition(request.headers),
+        at: deps.clock.now(),
+      });
+      crashPoint("complete.committed");
+      return object;
+    },
+  );
+}
+
+/** What the client says about the whole object must be so. */
+function checkPromises({ request }: Call, upload: MultipartUpload, chosen: readonly Part[]): void {
+  const size = header(request.headers, "x-amz-mp-object-size");
+  const actual = chosen.reduce((sum, part) => sum + part.sizeBytes, 0);
+  if (size !== undefined && Number(size) !== actual) {
+    throw s3Error(
+      "InvalidRequest",
+      `Cannot complete the upload: its parts have ${actual} bytes, not x-amz-mp-object-size`,
+    );
+  }
+  for (const [algorithm, value] of Object.entries(joinedChecksums(upload.checksum, chosen))) {
+    const sent = header(request.headers, CHECKSUM_PREFIX + algorithm);
+    if (sent !== undefined && sent !== value && `${sent}-${chosen.length}` !== value) {
+      throw s3Error("BadDigest", `Cannot complete the upload: its ${algorithm} checksum is not the one sent`);
+    }
+  }
+}
+
+function answeredBefore(completed: ObjectInfo, named: readonly NamedPart[]): ObjectInfo {
+  if (joinedEtag(named.map(({ etag }) => ({ md5: etag }))) !== completed.etag) throw noSuchUpload();
+  return completed;
+}
+
+function resultDocument({ request }: Call, object: ObjectInfo): string {
+  const checksums = Object.keys(object.checksums).length === 0 ? [] : checksumElements(object.checksums);
+  return xmlDocument("CompleteMultipartUploadResult", [
+    element("Location", `http://${header(request.headers, "host") ?? ""}${request.path}`),
+    element("Bucket", request.bucket),
+    element("Key", request.key),
+    element("ETag", `"${object.etag}"`),
+    ...checksums,
+    ...(checksums.length === 0
+      ? []
+      : [element("ChecksumType", Object.values(object.checksums)[0]?.includes("-") ? "COMPOSITE" : "FULL_OBJECT")]),
+  ]);
+}

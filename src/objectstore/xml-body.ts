@@ -1,0 +1,23 @@
+import { s3Error } from "../s3/errors.ts";
+import type { XmlElement } from "../s3/xml-element.ts";
+import { readSmallBody } from "./body.ts";
+import type { Call } from "./call.ts";
+
+const MAX_BYTES = 1024 * 1024;
+
+/** The request's body, which must be a document with this root.
+ *  @param maxBytes default 1 MiB
+ *  @throws SluiceError S3 MalformedXML, EntityTooLarge, BadDigest */
+export async function readXmlBody(call: Call, root: string, maxBytes = MAX_BYTES): Promise<XmlElement> {
+  return parseXmlBody(await readSmallBody(call, maxBytes), root);
+}
+
+/** The parser is loaded when a client sends the first document, which few do. @throws SluiceError S3 MalformedXML */
+export async function parseXmlBody(body: Uint8Array, root: string): Promise<XmlElement> {
+  const { readXml } = await import("../s3/xml-read.ts");
+  const element = readXml(Buffer.from(body).toString("utf8"));
+  if (element.name !== root) {
+    throw s3Error("MalformedXML", `Cannot read the XML body: it is no "${root}"`);
+  }
+  return element;
+}
