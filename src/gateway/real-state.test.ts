@@ -93,6 +93,10 @@ it("makes, shows and removes buckets, and counts what there is", async () => {
   await state.setVersioning(SYSTEM_PRINCIPAL, "fresh", "enabled");
   const hidden = Array.from({ length: 600 }, (_, n) => ({ key: `never/${n}` }));
   for (let round = 0; round < 2; round++) await state.deleteObjects(SYSTEM_PRINCIPAL, "fresh", hidden, 1);
+  for (let n = 0; n < 3; n++) {
+    const plain = { contentType: "", metadata: {}, headers: {}, tags: {}, checksum: null, lineage: null, at: 1 };
+    await state.createUpload({ by: SYSTEM_PRINCIPAL, uploadId: `upload-${n}`, bucket: "fresh", key: "k", ...plain });
+  }
   expect((await call("DELETE", "/system/buckets/fresh")).statusCode).toBe(409);
   expect((await call("DELETE", "/system/buckets/fresh?data=true")).statusCode).toBe(204);
   expect((await call("GET", "/system/status")).json().minio.buckets_count).toBe(2);

@@ -6,7 +6,7 @@ import { compareKeys } from "../../core/keys.ts";
 import type { Bucket, StoredObject } from "../../core/object.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Service, ServiceRecord } from "../../core/service.ts";
-import type { DeletedObject, DeleteTarget, VersionPage, VersionQuery } from "../../state/object-calls.ts";
+import type { DeletedObject, DeleteTarget, UploadPage, VersionPage, VersionQuery } from "../../state/object-calls.ts";
 import type { AppliedService, CommitNotice, ObjectPage, ObjectQuery, ServiceCounts, State } from "../../state/state.ts";
 
 /** The part of a state that the gateway reads and writes, in memory; the rest throws. */
@@ -124,6 +124,7 @@ function storeTable({ buckets, objects }: Tables) {
     },
     object: async (bucket: string, key: string) => objects.get(`${bucket}/${key}`) ?? null,
     listObjects: async (query: ObjectQuery) => objectPage(objects, query),
+    listUploads: async (): Promise<UploadPage> => ({ uploads: [], commonPrefixes: [], next: null }),
     /** Versioning is off everywhere here. */
     async listVersions(query: VersionQuery): Promise<VersionPage> {
       const { objects: versions, commonPrefixes, next } = objectPage(objects, { ...query, after: query.afterKey });
