@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Crc32c, crc32c } from "./crc32c.ts";
-import { CHUNK_BYTES } from "./crc32c-lanes.ts";
+import { FOLD_FROM_BYTES } from "./crc32c-fold.ts";
 
 const ascending = Uint8Array.from({ length: 32 }, (_, i) => i);
 
@@ -47,21 +47,27 @@ describe("crc32c", () => {
     }
   });
 
-  it.each([0, 1, 15, 16, 1024])("agrees with the definition for long bodies, %i bytes behind whole chunks", (more) => {
-    for (const chunks of [1, 3]) {
-      const bytes = Uint8Array.from({ length: chunks * CHUNK_BYTES + more }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 13);
-      for (const from of [0, 1, 6]) {
-        expect(crc32c(bytes.subarray(from)), `${chunks} chunks from ${from}`).toBe(slow(bytes.subarray(from)));
+  it.each([0, 1, 15, 16, 63, 64, 1024, 1968, 1969])(
+    "agrees with the definition for long bodies, %i bytes more than some folds",
+    (more) => {
+      for (const chunks of [1, 2, 3, 9]) {
+        const bytes = Uint8Array.from(
+          { length: chunks * FOLD_FROM_BYTES + more },
+          (_, i) => Math.imul(i, 0x9e3779b1) >>> 13,
+        );
+        for (const from of [0, 1, 6]) {
+          expect(crc32c(bytes.subarray(from)), `${chunks} folds from ${from}`).toBe(slow(bytes.subarray(from)));
+        }
       }
-    }
-  });
+    },
+  );
 
   it("goes on behind a long piece with its register, and sees a flipped bit wherever it lies", () => {
-    const bytes = new Uint8Array(2 * CHUNK_BYTES + 7).fill(0x5a);
+    const bytes = new Uint8Array(2 * FOLD_FROM_BYTES + 7).fill(0x5a);
     const crc = new Crc32c();
     crc.update(bytes.subarray(0, 9));
-    crc.update(bytes.subarray(9, 9 + CHUNK_BYTES));
-    crc.update(bytes.subarray(9 + CHUNK_BYTES));
+    crc.update(bytes.subarray(9, 9 + FOLD_FROM_BYTES));
+    crc.update(bytes.subarray(9 + FOLD_FROM_BYTES));
     expect(crc.value).toBe(slow(bytes));
     for (let at = 0; at < bytes.length; at += 509) {
       bytes[at] = 0x5b;

@@ -1,4 +1,4 @@
-import { CHUNK_BYTES, LANES, type Lanes, openLanes, STRETCH_BYTES } from "./crc32c-lanes.ts";
+import { CrcFold, FOLD_FROM_BYTES } from "./crc32c-fold.ts";
 
 /** The Castagnoli polynomial, bits reversed. @see RFC 3720, section 12.1 */
 const POLYNOMIAL = 0x82f63b78;
@@ -46,52 +46,12 @@ export function crc32c(bytes: Uint8Array): number {
   return ~fold(-1, bytes) >>> 0;
 }
 
-let lanes: Lanes | null = null;
-/** What a register becomes when as many zero bytes follow as one stretch has: by byte, then by its value. */
-const PAST_STRETCH = new Int32Array(4 * 256);
-
-/** Made at the first large body: many processes of the command line never see one. */
-function theLanes(): Lanes {
-  if (lanes !== null) return lanes;
-  lanes = openLanes(TABLES.subarray(0, 256));
-  const zeros = new Uint8Array(STRETCH_BYTES);
-  for (let byte = 0; byte < 4; byte++) {
-    for (let value = 0; value < 256; value++) PAST_STRETCH[256 * byte + value] = foldTable(value << (8 * byte), zeros);
-  }
-  return lanes;
-}
+let folding: CrcFold | null = null;
 
 function fold(start: number, bytes: Uint8Array): number {
-  if (bytes.length < CHUNK_BYTES) return foldTable(start, bytes);
-  const { chunk, registers, fold: foldChunk } = theLanes();
-  let crc = start;
-  let at = 0;
-  for (; bytes.length - at >= CHUNK_BYTES; at += CHUNK_BYTES) {
-    chunk.set(bytes.subarray(at, at + CHUNK_BYTES));
-    registers.fill(0);
-    for (let byte = 0; byte < 4; byte++) registers[LANES * byte] = crc >>> (8 * byte);
-    foldChunk();
-    crc = joined(registers);
-  }
-  return foldTable(crc, bytes.subarray(at));
-}
-
-/** One register of those of all stretches: what went before is taken past the next stretch, then that one's own is added. */
-function joined(registers: Uint8Array): number {
-  const t = PAST_STRETCH;
-  let crc = 0;
-  for (let lane = 0; lane < LANES; lane++) {
-    crc =
-      (t[crc & 255] as number) ^
-      (t[256 + ((crc >>> 8) & 255)] as number) ^
-      (t[512 + ((crc >>> 16) & 255)] as number) ^
-      (t[768 + (crc >>> 24)] as number) ^
-      (registers[lane] as number) ^
-      ((registers[LANES + lane] as number) << 8) ^
-      ((registers[2 * LANES + lane] as number) << 16) ^
-      ((registers[3 * LANES + lane] as number) << 24);
-  }
-  return crc;
+  if (bytes.length < FOLD_FROM_BYTES) return foldTable(start, bytes);
+  folding ??= new CrcFold();
+  return foldTable(0, folding.shorten(start, bytes));
 }
 
 /** Reads 16 bytes a step as four aligned words. Node runs on little-endian machines only, which this relies on.
