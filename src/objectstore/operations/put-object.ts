@@ -7,7 +7,7 @@ import type { CommittedUpload, Upload } from "../../state/state.ts";
 import { answerEmpty } from "../answer.ts";
 import { badMd5, openBody, type VerifiedBody } from "../body.ts";
 import { allowedBucket, type Call } from "../call.ts";
-import { checksumHeaders, type ObjectHeaders, readObjectHeaders } from "../object-headers.ts";
+import { checksumHeaders, type ObjectHeaders, readObjectHeaders, versionHeaders } from "../object-headers.ts";
 import { contentLength } from "../request.ts";
 
 /** Order: everything that can be refused without the body, then the body becomes a durable blob, then ONE transaction makes it an object, an
@@ -23,7 +23,8 @@ export async function putObject(call: Call): Promise<void> {
   crashPoint("put.blob-staged");
   const { object } = await commit(call, headers, body, blob);
   crashPoint("put.committed");
-  answerEmpty(call.response, 200, ["ETag", `"${object.etag}"`, ...checksumHeaders(object.checksums)]);
+  const version = versionHeaders(object).flat();
+  answerEmpty(call.response, 200, ["ETag", `"${object.etag}"`, ...version, ...checksumHeaders(object.checksums)]);
 }
 
 async function commit(
