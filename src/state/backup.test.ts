@@ -121,6 +121,28 @@ describe("a backup", () => {
     expect(await contents(join(root, "copy"))).toEqual({ a: "old" });
   });
 
+  it("leaves out unfinished uploads, whose files go on changing", async () => {
+    await put("a", "text");
+    const upload = { uploadId: "u", bucket: "box", key: "film", contentType: "", metadata: {}, headers: {}, tags: {} };
+    await state.createUpload({ by: ADMIN, ...upload, checksum: null, lineage: null, at: 1 });
+    const assembly = blob("film", "file");
+    mkdirSync(dirname(blobFile(dir.path, assembly.blobId)), { recursive: true });
+    writeFileSync(blobFile(dir.path, assembly.blobId), "film");
+    const facts = { sizeBytes: 4, md5: assembly.md5, pieceCrc32c: assembly.blockCrc32c, checksums: {}, at: 1 };
+    const place = { kind: "assembly", blobId: assembly.blobId, partBytes: 4 } as const;
+    await state.putPart("u", { number: 1, ...facts, place });
+    const own = blob("beside", "inline");
+    await state.putPart("u", { number: 2, ...facts, place: { kind: "own", blob: own } });
+    await backup({ state, dataDir: dir.path, target });
+    await restore(target, join(root, "copy"));
+    expect(await contents(join(root, "copy"))).toEqual({ a: "text" });
+    const restored = await openState({ driver: "sqlite", file: join(root, "copy", "db", "sluice.db") });
+    expect(await restored.multipartUpload("box", "film", "u")).toBeNull();
+    expect(await restored.unknownBlobs([assembly.blobId, own.blobId])).toEqual([assembly.blobId, own.blobId]);
+    await restored.close();
+    expect(await state.parts("u", 0, 10)).toHaveLength(2);
+  });
+
   it("is whole although objects come, are replaced and swept all the while", async () => {
     for (let key = 0; key < 40; key++) await put(`${key}`, `${key} first`);
     let running = true;

@@ -276,7 +276,7 @@ export interface State extends ObjectCalls {
   /** Goes on with work that a crash or a very large finish left (events of published outputs that are not jobs yet).
    *  Returns true while there is more. */
   continueFanOut(limit: number): Promise<boolean>;
-  /** Writes a consistent copy of the database to `file`, which must not exist, while everything runs. */
+  /** Writes a consistent copy of the database to `file`, which must not exist, while everything runs. Unfinished uploads are not in it. */
   backup(file: string): Promise<void>;
   /** Until the returned function is called, `garbageBlobs` names nothing: the files of a database copy made meanwhile stay where they are. */
   holdBlobs(): () => void;

@@ -143,14 +143,22 @@ async function copyDatabase(from: string, to: string): Promise<void> {
   } finally {
     source.close();
   }
-  leaveWal(to);
+  finishCopy(to);
 }
 
+/** Unfinished uploads stay out: their files go on changing, so that a link to one would not keep what the copy says of it. */
+const WITHOUT_OPEN_UPLOADS = `
+  DELETE FROM blobs WHERE id IN (SELECT assembly FROM uploads WHERE completed_at IS NULL AND assembly IS NOT NULL
+    UNION SELECT blob FROM parts WHERE blob IS NOT NULL);
+  DELETE FROM parts;
+  DELETE FROM uploads WHERE completed_at IS NULL;`;
+
 /** A file in WAL mode could not be read from a read-only place. */
-function leaveWal(file: string): void {
+function finishCopy(file: string): void {
   const copy = new DatabaseSync(file);
   try {
     copy.exec("PRAGMA journal_mode=DELETE");
+    copy.exec(`BEGIN; ${WITHOUT_OPEN_UPLOADS} COMMIT;`);
   } finally {
     copy.close();
   }
