@@ -39,7 +39,7 @@ export interface ObjectInfo {
   /** Checksums the client sent and that were verified: lower-case algorithm → base64; `<base64>-<parts>` for a checksum of the parts' checksums. */
   readonly checksums: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
-  /** What a multipart upload was made of, in order; null for any other object. */
+  /** What a multipart upload was made of, in order; null for any other object, and in lists of objects. */
   readonly parts: readonly ObjectPart[] | null;
   readonly lastModified: number;
   readonly owner: string;

@@ -94,7 +94,7 @@ export interface MultipartUpload extends Omit<NewMultipartUpload, "by" | "at"> {
   readonly initiatedAt: number;
   /** The file that parts of equal size are written into at their places, and that size; null until a part chose it. */
   readonly assembly: { readonly blobId: string; readonly partBytes: number } | null;
-  /** Set once it was completed: what the completion answered, for a client that asks again. Kept for a day. */
+  /** Set once it was completed: what the completion answered, but for the parts, for a client that asks again. Kept for a day. */
   readonly completed: ObjectInfo | null;
 }
 
@@ -133,7 +133,7 @@ export interface UploadQuery {
   readonly prefix: string;
   readonly delimiter: string;
   readonly afterKey: string;
-  /** With it, uploads of `afterKey` behind this one are on the page too. */
+  /** With it, uploads of `afterKey` behind this one are on the page too; all of them when it is none (any more). */
   readonly afterUploadId: string | null;
   readonly limit: number;
 }
@@ -192,7 +192,8 @@ export interface ObjectCalls {
   multipartUpload(bucket: string, key: string, uploadId: string): Promise<MultipartUpload | null>;
   listUploads(query: UploadQuery): Promise<UploadPage>;
   /** Replaces a part of the same number; the bytes of the one before become garbage when they were a blob of their own.
-   *  The first part in the assembly gives the upload its assembly. @throws UPLOAD_UNKNOWN; the caller then discards the blob */
+   *  The first part in the assembly gives the upload its assembly; one that names another is a defect of the caller (INTERNAL).
+   *  @throws UPLOAD_UNKNOWN; the caller then discards the blob */
   putPart(uploadId: string, part: NewPart): Promise<void>;
   /** By number, from behind `after` (0 for the start). @throws UPLOAD_UNKNOWN */
   parts(uploadId: string, after: number, limit: number): Promise<Part[]>;

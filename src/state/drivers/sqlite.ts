@@ -4,7 +4,7 @@ import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
 import { finishCall } from "./sqlite/finish-call.ts";
 import { GarbageHold } from "./sqlite/garbage-hold.ts";
 import { queuedJob } from "./sqlite/queued-job.ts";
-import { ownBlob, ownBody, ownOutputs } from "./sqlite/staged-bytes.ts";
+import { ownBlob, ownBody, ownCompletion, ownOutputs, ownPart } from "./sqlite/staged-bytes.ts";
 
 /** State in one SQLite file, in a worker thread of its own. Writers that wait at the same time share one fsync.
  *  @throws SluiceError DATA_DIR_NEWER when a newer program wrote the file, DATA_DIR_INVALID when it is no database of ours */
@@ -39,9 +39,9 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     createUpload: remote("createUpload"),
     multipartUpload: remote("multipartUpload"),
     listUploads: remote("listUploads"),
-    putPart: remote("putPart"),
+    putPart: (uploadId, part) => remote("putPart")(uploadId, ownPart(part)),
     parts: remote("parts"),
-    completeUpload: remote("completeUpload"),
+    completeUpload: (completion) => remote("completeUpload")(ownCompletion(completion)),
     abortUpload: remote("abortUpload"),
     forgetCompletedUploads: remote("forgetCompletedUploads"),
     deleteObjects: remote("deleteObjects"),

@@ -28,7 +28,7 @@ export function completeUpload(store: Store, completion: Completion): CommittedU
   const info = objectInfo(completion, upload, store.tally.next("version"));
   const { info: object, jobIds } = putObject(store, { bucket, blob, lineage: lineageOf(upload), info });
   dropParts(store, upload.id);
-  store.db.run(COMPLETED, JSON.stringify(object), completion.at, upload.id);
+  store.db.run(COMPLETED, JSON.stringify({ ...object, parts: null }), completion.at, upload.id);
   return { object, jobIds };
 }
 

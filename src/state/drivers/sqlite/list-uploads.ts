@@ -10,8 +10,8 @@ const FROM = `${OPEN} AND u.key >= ? AND u.key < ? ${ORDER}`;
 const AFTER = `${OPEN} AND u.key > ? AND u.key < ? ${ORDER}`;
 const LATER_OF_KEY = `${OPEN} AND u.key = ? AND u.id > ? ${ORDER}`;
 
-/** A page of open uploads by key, and for one key by the time of their beginning. When the upload that a page goes on behind has ended, it
- *  goes on behind its key. */
+/** A page of open uploads by key, and for one key by the time of their beginning. When the upload that a page goes on behind was aborted, it
+ *  goes on from the first upload of that key: a client that aborts what it lists must come by all of them. */
 export function listUploads(store: Store, query: UploadQuery): UploadPage {
   const bucket = mustFindBucket(store, query.bucket);
   const uploads: MultipartUpload[] = [];
@@ -35,8 +35,8 @@ function* entries(store: Store, bucket: number, query: UploadQuery): Generator<E
   const { afterKey, afterUploadId, prefix } = query;
   if (afterUploadId !== null && afterKey.startsWith(prefix) && commonPrefix(afterKey, query) === null) {
     const seen = findUpload(store, afterUploadId);
-    const rows = store.db.iterate<UploadRow>(LATER_OF_KEY, bucket, afterKey, seen?.id ?? Number.MAX_SAFE_INTEGER);
-    for (const row of rows) yield { row };
+    const behind = seen?.bucket === bucket && seen.key === afterKey ? seen.id : 0;
+    for (const row of store.db.iterate<UploadRow>(LATER_OF_KEY, bucket, afterKey, behind)) yield { row };
   }
   yield* foldedWalk(query, startAfter(query, afterKey), (start, end) =>
     store.db.iterate<UploadRow>(start.inclusive ? FROM : AFTER, bucket, start.key, end),

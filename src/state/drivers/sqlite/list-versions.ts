@@ -3,12 +3,12 @@ import type { VersionPage, VersionQuery } from "../../object-calls.ts";
 import { mustFindBucket } from "./bucket-rows.ts";
 import { anyPublished } from "./fan-out.ts";
 import { commonPrefix, type Entry, foldedWalk, type Start, startAfter } from "./folded-walk.ts";
-import { OBJECT_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
+import { LISTED_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
 import type { Store } from "./store.ts";
 import { NULL_VERSION_ID, versionIdOf, versionSeqOf } from "./version-ids.ts";
 import { nullVersion } from "./version-rows.ts";
 
-const SETTLED = `SELECT ${OBJECT_COLUMNS} FROM objects o WHERE o.bucket = ?1`;
+const SETTLED = `SELECT ${LISTED_COLUMNS} FROM objects o WHERE o.bucket = ?1`;
 const PUBLISHED = `SELECT ${PUBLISHED_COLUMNS} FROM staged s INDEXED BY staged_key
   CROSS JOIN publications p ON p.id = s.publication AND p.state = 1 CROSS JOIN blobs b ON b.id = s.blob WHERE s.bucket = ?1`;
 const NEWEST_FIRST = "ORDER BY key, version_seq DESC";

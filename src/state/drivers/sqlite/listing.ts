@@ -3,10 +3,10 @@ import type { ObjectPage, ObjectQuery } from "../../state.ts";
 import { mustFindBucket } from "./bucket-rows.ts";
 import { anyPublished } from "./fan-out.ts";
 import { foldedWalk, type Scan, type Start, startAfter } from "./folded-walk.ts";
-import { OBJECT_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
+import { LISTED_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
 import type { Store } from "./store.ts";
 
-const SETTLED = `SELECT ${OBJECT_COLUMNS} FROM objects o WHERE o.bucket = ?1 AND o.is_latest = 1`;
+const SETTLED = `SELECT ${LISTED_COLUMNS} FROM objects o WHERE o.bucket = ?1 AND o.is_latest = 1`;
 // Driven by keys, so that a page reads no more than its part; rows of publications that are not visible are passed over.
 const PUBLISHED = `SELECT ${PUBLISHED_COLUMNS} FROM staged s INDEXED BY staged_key
   CROSS JOIN publications p ON p.id = s.publication AND p.state = 1 CROSS JOIN blobs b ON b.id = s.blob WHERE s.bucket = ?1`;

@@ -30,6 +30,9 @@ export const OBJECT_COLUMNS = `o.version_seq, o.bucket, o.key, o.version_id, o.i
   o.content_type, o.last_modified, o.owner, o.job_id, o.metadata, o.headers, o.checksums,
   o.is_latest, o.tags, o.parts`;
 
+/** The same columns for lists of objects, which are without parts: 10,000 of each object would be most of a page. */
+export const LISTED_COLUMNS = OBJECT_COLUMNS.replace("o.parts", "NULL parts");
+
 /** The same columns of an output that is published but lies in `staged s` still, with its publication `p` and blob `b`. */
 export const PUBLISHED_COLUMNS = `p.version_base + s.n version_seq, s.bucket, s.key, ${PUBLISHED_VERSION_ID} version_id,
   0 is_delete_marker, s.blob, b.size, b.md5 etag, s.content_type, p.published_at last_modified, p.owner, p.job_id,

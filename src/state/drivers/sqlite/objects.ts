@@ -4,13 +4,13 @@ import type { CommittedUpload, Upload } from "../../state.ts";
 import { addBlob } from "./blobs.ts";
 import { mustFindBucket } from "./bucket-rows.ts";
 import { anyPublished, settleKey } from "./fan-out.ts";
-import { OBJECT_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
+import { LISTED_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
 import { type NewObject, putObject } from "./put-object.ts";
 import type { Store } from "./store.ts";
 import { latestVersion } from "./version-rows.ts";
 import { checkWrite } from "./write-condition.ts";
 
-const OF_JOB = `SELECT ${OBJECT_COLUMNS}, k.name bucket_name FROM objects o JOIN buckets k ON k.id = o.bucket
+const OF_JOB = `SELECT ${LISTED_COLUMNS}, k.name bucket_name FROM objects o JOIN buckets k ON k.id = o.bucket
   WHERE o.job_id = ? ORDER BY o.key LIMIT ?`;
 const PUBLISHED_OF_JOB = `SELECT ${PUBLISHED_COLUMNS}, k.name bucket_name
   FROM publications p CROSS JOIN staged s ON s.publication = p.id JOIN blobs b ON b.id = s.blob JOIN buckets k ON k.id = s.bucket

@@ -1,4 +1,5 @@
 import type { StagedBlob } from "../../../core/object.ts";
+import type { Completion, NewPart } from "../../object-calls.ts";
 import type { StagedOutput } from "../../state.ts";
 import type { JobOrder } from "./queued-job.ts";
 
@@ -16,3 +17,15 @@ export const ownOutputs = (outputs: readonly StagedOutput[]): StagedOutput[] =>
   outputs.map((output) => ({ ...output, blob: ownBlob(output.blob) }));
 
 export const ownBody = (job: JobOrder): JobOrder => (job.body === null ? job : { ...job, body: ownBlob(job.body) });
+
+export function ownPart(part: NewPart): NewPart {
+  const { place } = part;
+  const ownPlace = place.kind === "own" ? { ...place, blob: ownBlob(place.blob) } : place;
+  return { ...part, pieceCrc32c: ownBytes(part.pieceCrc32c), place: ownPlace };
+}
+
+export function ownCompletion(completion: Completion): Completion {
+  const { bytes } = completion;
+  if (bytes.kind === "blob") return { ...completion, bytes: { ...bytes, blob: ownBlob(bytes.blob) } };
+  return { ...completion, bytes: { ...bytes, blockCrc32c: ownBytes(bytes.blockCrc32c) } };
+}

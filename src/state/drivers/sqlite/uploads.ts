@@ -1,6 +1,6 @@
 import { checkKey } from "../../../core/keys.ts";
 import type { MultipartUpload, NewMultipartUpload, NewPart, Part } from "../../object-calls.ts";
-import { addBlob, dropBlob } from "./blobs.ts";
+import { addBlob, dropBlob, dropPartBlobs } from "./blobs.ts";
 import { findBucket, mustFindBucket } from "./bucket-rows.ts";
 import { textsToColumn } from "./object-rows.ts";
 import type { Store } from "./store.ts";
@@ -21,7 +21,6 @@ const OLD_BLOB = "SELECT blob FROM parts WHERE upload = ? AND number = ?";
 const PUT_PART = `INSERT OR REPLACE INTO parts (upload, number, size, md5, piece_crc32c, checksums, at, blob)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
 const PARTS = `${PART_SELECT} WHERE p.upload = ? AND p.number > ? ORDER BY p.number LIMIT ?`;
-const OWN_BLOBS = "SELECT blob FROM parts WHERE upload = ? AND blob IS NOT NULL";
 const DELETE_PARTS = "DELETE FROM parts WHERE upload = ?";
 const DELETE = "DELETE FROM uploads WHERE id = ?";
 const FORGET = `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE completed_at IS NOT NULL AND completed_at < ? LIMIT ?)`;
@@ -96,7 +95,7 @@ export function abortUpload(store: Store, bucketName: string, key: string, uploa
 
 /** Removes the rows of all parts; what lay in blobs of their own becomes garbage. */
 export function dropParts(store: Store, upload: number): void {
-  for (const { blob } of store.db.all<{ blob: number }>(OWN_BLOBS, upload)) dropBlob(store, blob);
+  dropPartBlobs(store, upload);
   store.db.run(DELETE_PARTS, upload);
 }
 
