@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { XMLParser } from "fast-xml-parser";
 import { type ErrorCode, SluiceError } from "../core/errors.ts";
 import { S3_ERRORS } from "../s3/errors.ts";
+import { childrenNamed, childText, type XmlElement } from "../s3/xml-element.ts";
+import { readXml } from "../s3/xml-read.ts";
 
 export interface ListedObject {
   readonly key: string;
@@ -19,50 +20,54 @@ export interface ObjectListing {
 /** A page of 1,000 keys of 1,024 bytes, each three times as long in URL encoding, with everything around it, is below this. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
-const parser = new XMLParser({
-  parseTagValue: false,
-  trimValues: false,
-  isArray: (name) => name === "Contents" || name === "CommonPrefixes" || name === "Bucket",
-});
-
-interface ListResult {
-  readonly IsTruncated?: string;
-  readonly NextContinuationToken?: string;
-  readonly Contents?: ReadonlyArray<{ Key: string; Size: string; ETag: string; LastModified: string }>;
-  readonly CommonPrefixes?: ReadonlyArray<{ Prefix: string }>;
-}
-
 /** Reads a ListObjectsV2 answer that was asked for with `encoding-type=url`. */
 export async function readListing(answer: IncomingMessage): Promise<ObjectListing> {
-  const { ListBucketResult: result } = parser.parse(await textOf(answer)) as { ListBucketResult?: ListResult };
+  const result = readXml(await textOf(answer), MAX_ANSWER_BYTES);
   return {
-    objects: (result?.Contents ?? []).map((row) => ({
-      key: decodeKey(row.Key),
-      sizeBytes: Number(row.Size),
-      etag: row.ETag.replaceAll("&quot;", "").replaceAll('"', ""),
-      lastModified: row.LastModified,
+    objects: childrenNamed(result, "Contents").map((row) => ({
+      key: decodeKey(childText(row, "Key") ?? ""),
+      sizeBytes: Number(childText(row, "Size")),
+      etag: (childText(row, "ETag") ?? "").replaceAll('"', ""),
+      lastModified: childText(row, "LastModified") ?? "",
     })),
-    commonPrefixes: (result?.CommonPrefixes ?? []).map((row) => decodeKey(row.Prefix)),
-    next: result?.IsTruncated === "true" ? (result.NextContinuationToken ?? null) : null,
+    commonPrefixes: childrenNamed(result, "CommonPrefixes").map((row) => decodeKey(childText(row, "Prefix") ?? "")),
+    next: childText(result, "IsTruncated") === "true" ? (childText(result, "NextContinuationToken") ?? null) : null,
   };
 }
 
 export async function readBuckets(answer: IncomingMessage): Promise<Array<{ name: string; createdAt: string }>> {
-  const { ListAllMyBucketsResult: result } = parser.parse(await textOf(answer)) as {
-    ListAllMyBucketsResult?: { Buckets?: { Bucket?: ReadonlyArray<{ Name: string; CreationDate: string }> } | string };
-  };
-  const rows = typeof result?.Buckets === "object" ? (result.Buckets.Bucket ?? []) : [];
-  return rows.map((row) => ({ name: row.Name, createdAt: row.CreationDate }));
+  const [buckets] = childrenNamed(readXml(await textOf(answer), MAX_ANSWER_BYTES), "Buckets");
+  const rows = buckets === undefined ? [] : childrenNamed(buckets, "Bucket");
+  return rows.map((row) => ({
+    name: childText(row, "Name") ?? "",
+    createdAt: childText(row, "CreationDate") ?? "",
+  }));
 }
 
 /** The error that an S3 answer of 300 or more stands for: our code for S3's, the server's sentence where it says one. */
 export async function failureOf(answer: IncomingMessage, what: string): Promise<SluiceError> {
-  const { Error: error } = parser.parse(await textOf(answer)) as { Error?: { Code?: string; Message?: string } };
+  const error = errorElement(await textOf(answer));
+  const s3Code = error === null ? "" : (childText(error, "Code") ?? "");
+  const message = error === null ? undefined : childText(error, "Message");
   const status = answer.statusCode ?? 0;
-  const code = codeOf(error?.Code ?? "") ?? codeOfStatus(status);
-  return new SluiceError(code, error?.Message ?? `Cannot ${what}: the object store answered ${status}`, {
-    details: { s3Code: error?.Code ?? "", status },
-  });
+  return new SluiceError(
+    codeOf(s3Code) ?? codeOfStatus(status),
+    message ?? `Cannot ${what}: the object store answered ${status}`,
+    {
+      details: { s3Code, status },
+    },
+  );
+}
+
+/** Null when the body is no error document: an answer to HEAD, or something between us and the store that speaks for itself. */
+function errorElement(text: string): XmlElement | null {
+  try {
+    const root = readXml(text, MAX_ANSWER_BYTES);
+    return root.name === "Error" ? root : null;
+  } catch (error) {
+    if (error instanceof SluiceError) return null;
+    throw error;
+  }
 }
 
 const ours: Readonly<Record<string, { readonly code: ErrorCode }>> = S3_ERRORS;

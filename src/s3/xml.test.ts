@@ -52,8 +52,34 @@ describe("reading", () => {
     ["a document type", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'],
     ["an unknown entity", "<a>&b;</a>"],
     ["a number that is no character", "<a>&#x110000;</a>"],
+    ["half of a character", "<a>&#xd800;</a>"],
+    ["a zero character", "<a>&#0;</a>"],
+    ["a bare ampersand", "<a>b & c</a>"],
+    ["CDATA", "<a><![CDATA[b]]></a>"],
+    ["text behind the root", "<a/>b"],
+    ["an end of nothing", "</a>"],
+    ["an end that is empty too", "<a></a/>"],
+    ["a comment without an end", "<a><!-- b</a>"],
+    ["an instruction without an end", "<?xml <a/>"],
+    ["an attribute without quotes", "<a b=c/>"],
+    ["a tag without a name", "<a>< b/></a>"],
+    ["33 levels", `${"<a>".repeat(33)}${"</a>".repeat(33)}`],
+    ["100,001 elements", `<a>${"<b/>".repeat(100_000)}</a>`],
+    ["33 attributes", `<a${Array.from({ length: 33 }, (_, n) => ` a${n}="b"`).join("")}/>`],
   ])("refuses %s", (_, text) => {
     expect(s3CodeOf(() => readXml(text))).toBe("MalformedXML");
+  });
+
+  it("reads over attributes, comments, instructions and a byte order mark", () => {
+    const root = readXml(
+      `\ufeff<?xml version='1.0'?>\n<!-- > --><a x="1>" y = '2"' ><!-- <b> -->t<?p q?><b/> u </a >\n<!-- end -->`,
+    );
+    expect(root).toEqual({ name: "a", text: "t u ", children: [{ name: "b", text: "", children: [] }] });
+  });
+
+  it("takes 32 levels and 100,000 elements", () => {
+    expect(readXml(`${"<a>".repeat(32)}${"</a>".repeat(32)}`).name).toBe("a");
+    expect(readXml(`<a>${"<b/>".repeat(99_999)}</a>`).children).toHaveLength(99_999);
   });
 
   it("refuses what is too long before it is parsed", () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -47,6 +47,8 @@ export interface S3Process {
   call(request: Omit<UnsignedRequest, "host">, options?: CallOptions): Promise<Answer>;
   /** A connection of its own. */
   connect(): Promise<Socket>;
+  /** The server's process, its open descriptors, and its event loop's delay since the last look. */
+  health(): Promise<{ readonly pid: number; readonly descriptors: number; readonly loopP99Ms: number }>;
   /** Highest resident memory so far, bytes. */
   peakMemory(): number;
   kill(): Promise<void>;
@@ -89,6 +91,14 @@ export async function startS3(config: Partial<S3ServerConfig> = {}): Promise<S3P
     log: () => log,
     call: (request, options) => call(port, { ...request, host }, options),
     connect: () => connected(port),
+    async health() {
+      const said = new Promise<{ loopP99Ms: number }>((resolve) =>
+        child.stdout.once("data", (line: Buffer) => resolve(JSON.parse(line.toString()))),
+      );
+      child.kill("SIGUSR2");
+      const { loopP99Ms } = await said;
+      return { pid: child.pid ?? 0, descriptors: readdirSync(`/proc/${child.pid}/fd`).length, loopP99Ms };
+    },
     peakMemory: () => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
     kill: () => end("SIGKILL"),
     async stop() {

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createLocalIdentity } from "../../src/identity/local-identity.ts";
 import { createLog } from "../../src/lib/log.ts";
 import { FileBlobs } from "../../src/objectstore/file-blobs.ts";
@@ -8,7 +9,8 @@ import { Sweep } from "../../src/objectstore/sweep.ts";
 import { openState } from "../../src/state/open.ts";
 
 /** The object store alone, as a process of its own so that its memory and its death can be watched. One argument: JSON of `S3ServerConfig`.
- *  Prints `{"port":n}` when it is ready. */
+ *  Prints `{"port":n}` when it is ready, and at each SIGUSR2 `{"loopP99Ms":n}`: the event loop's delay
+ *  since the one before. */
 export interface S3ServerConfig {
   readonly data: string;
   readonly accessKey: string;
@@ -48,6 +50,12 @@ const store = createObjectStore({
 });
 const port = await store.listen("127.0.0.1", 0);
 process.stdout.write(`${JSON.stringify({ port })}\n`);
+const loop = monitorEventLoopDelay({ resolution: 5 });
+loop.enable();
+process.on("SIGUSR2", () => {
+  process.stdout.write(`${JSON.stringify({ loopP99Ms: loop.percentile(99) / 1e6 })}\n`);
+  loop.reset();
+});
 process.once("SIGTERM", async () => {
   await store.close(1000);
   await sweep.close();

@@ -66,7 +66,7 @@ export class Lifecycle {
     const { state, clock } = this.#options;
     while ((await state.forgetCompletedUploads(clock.now() - DAY_MS, PAGE)) === PAGE) if (this.#closed) return;
     for (const { bucket, body } of await state.bucketsWithConfig("lifecycle")) {
-      const rules = readLifecycle(await parseXmlBody(Buffer.from(body), "LifecycleConfiguration"));
+      const rules = readLifecycle(parseXmlBody(Buffer.from(body), "LifecycleConfiguration"));
       const enabled = rules.filter((rule) => rule.enabled);
       await this.#expireVersions(bucket, enabled);
       await this.#abortUploads(bucket, enabled);

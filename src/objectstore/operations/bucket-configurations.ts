@@ -16,7 +16,7 @@ const TAGGING: KeptConfiguration = {
   absent: { code: "NoSuchTagSet", message: "Cannot find tags: the bucket has none" },
   putStatus: 204,
   check: async (body) => {
-    readTags(await parseXmlBody(body, "Tagging"), MAX_BUCKET_TAGS);
+    readTags(parseXmlBody(body, "Tagging"), MAX_BUCKET_TAGS);
   },
 };
 
@@ -26,7 +26,7 @@ const LIFECYCLE: KeptConfiguration = {
   absent: { code: "NoSuchLifecycleConfiguration", message: "Cannot find a lifecycle: the bucket has none" },
   putStatus: 200,
   check: async (body) => {
-    readLifecycle(await parseXmlBody(body, "LifecycleConfiguration"));
+    readLifecycle(parseXmlBody(body, "LifecycleConfiguration"));
   },
 };
 
@@ -46,7 +46,7 @@ const NOTIFICATION: KeptConfiguration = {
   absent: { document: xmlDocument("NotificationConfiguration", []) },
   putStatus: 200,
   check: async (body) => {
-    await parseXmlBody(body, "NotificationConfiguration");
+    parseXmlBody(body, "NotificationConfiguration");
   },
 };
 

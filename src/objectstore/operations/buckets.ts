@@ -45,7 +45,7 @@ export async function createBucket(call: Call): Promise<void> {
     throw s3Error("NotImplemented", "Cannot create the bucket with object lock: this server does not do that");
   }
   const body = await readSmallBody(call, MAX_CONFIGURATION_BYTES);
-  if (body.length > 0) checkConfiguration(await parseXmlBody(body, "CreateBucketConfiguration"));
+  if (body.length > 0) checkConfiguration(parseXmlBody(body, "CreateBucketConfiguration"));
   const resource = { kind: "bucket", name: request.bucket, owner: null } as const;
   if (!decide(caller.principal, "bucket.write", resource)) {
     throw s3Error("AccessDenied", "Cannot create the bucket: this access key may not");
