@@ -206,7 +206,7 @@ export interface State extends ObjectCalls {
   deleteBucket(by: Principal, name: string): Promise<void>;
   bucket(name: string): Promise<Bucket | null>;
   buckets(owner: string | null): Promise<Bucket[]>;
-  /** @throws BUCKET_UNKNOWN, PRECONDITION_FAILED; the caller then discards the blob. */
+  /** @throws BUCKET_UNKNOWN, PRECONDITION_FAILED, OBJECT_UNKNOWN when If-Match finds none; the caller then discards the blob. */
   commitUpload(upload: Upload): Promise<CommittedUpload>;
   /** The latest version, or the one named. Delete markers are null. */
   object(bucket: string, key: string, versionSeq?: number): Promise<StoredObject | null>;

@@ -165,6 +165,8 @@ export function objectsContract(driver: string): void {
       await bench.put("box/a", "new", { condition: { ifMatch: `"${etag}"` } });
       const stale = bench.put("box/a", "late", { condition: { ifMatch: etag } });
       await expect(stale).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+      const nowhere = bench.put("box/none", "late", { condition: { ifMatch: etag } });
+      await expect(nowhere).rejects.toMatchObject({ code: "OBJECT_UNKNOWN" });
       expect(await bench.changes("object.created")).toHaveLength(2);
     });
 

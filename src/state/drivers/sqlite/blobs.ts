@@ -9,8 +9,8 @@ const SET_FACTS = "UPDATE blobs SET size = ?, block_crc32c = ? WHERE id = ?";
 const DROP_REF = "UPDATE blobs SET refs = refs - 1 WHERE id = ? RETURNING refs, blob_id, inline IS NOT NULL is_inline";
 const DELETE = "DELETE FROM blobs WHERE id = ?";
 const OF_PARTS = "SELECT blob FROM parts WHERE upload = ?1 AND blob IS NOT NULL";
-const DROP_PARTS_REFS = `UPDATE blobs SET refs = refs - p.n FROM (SELECT blob, count(*) n FROM (${OF_PARTS}) GROUP BY blob) p
-  WHERE blobs.id = p.blob`;
+const DROP_PARTS_REFS = `UPDATE blobs SET refs = refs - named.n
+  FROM (SELECT blob, count(*) n FROM (${OF_PARTS}) GROUP BY blob) named WHERE blobs.id = named.blob`;
 const DISCARD_PARTS = `INSERT OR IGNORE INTO garbage (blob_id)
   SELECT blob_id FROM blobs WHERE id IN (${OF_PARTS}) AND refs = 0 AND inline IS NULL ORDER BY blob_id`;
 const DELETE_PARTS = `DELETE FROM blobs WHERE id IN (${OF_PARTS}) AND refs = 0`;

@@ -24,6 +24,10 @@ const HELD =
 const VERSIONS = `SELECT k.name bucket, o.key, o.version_id, o.version_seq FROM objects o JOIN buckets k ON k.id = o.bucket
   ORDER BY o.version_seq DESC LIMIT 12`;
 
+const UPLOADS = `SELECT u.id, u.upload_id uploadId, k.name bucket, u.key, u.assembly FROM uploads u JOIN buckets k ON k.id = u.bucket
+  ORDER BY u.id DESC LIMIT 6`;
+const PARTS = "SELECT number, md5 FROM parts WHERE upload = ?";
+
 class RandomCalls {
   readonly #store: Store;
   readonly #groups: GroupCommit;
@@ -60,7 +64,7 @@ class RandomCalls {
   }
 
   #call(): [CallName, ...unknown[]] {
-    const dice = this.#dice.below(230);
+    const dice = this.#dice.below(300);
     const job = this.#job();
     if (dice < 50) return this.#put();
     if (dice < 90) return ["leaseJobs", [{ jobId: this.#ready(), worker: "w", grants: NOTHING }], Date.now()];
@@ -81,7 +85,51 @@ class RandomCalls {
     if (dice < 218) return ["deleteObjects", ADMIN, this.#bucket(), this.#targets(true), 1];
     if (dice < 222) return ["setObjectTags", ADMIN, this.#bucket(), "1", null, { t: "1" }];
     if (dice < 224) return ["setBucketConfig", ADMIN, this.#bucket(), "cors", "<x/>"];
-    return ["setVersioning", ADMIN, this.#bucket(), this.#dice.pick(["enabled", "enabled", "suspended"])];
+    if (dice < 230)
+      return ["setVersioning", ADMIN, this.#bucket(), this.#dice.pick(["enabled", "enabled", "suspended"])];
+    return this.#multipart(dice - 230);
+  }
+
+  /** @param dice below 70 */
+  #multipart(dice: number): [CallName, ...unknown[]] {
+    const { uploadId, bucket, key, assembly, parts } = this.#upload();
+    if (dice < 14) return this.#createUpload();
+    if (dice < 50) return ["putPart", uploadId, this.#part(uploadId)];
+    if (dice < 54) return ["abortUpload", bucket, key, uploadId];
+    if (dice < 56) return ["forgetCompletedUploads", 1 + this.#dice.below(2), 2];
+    const bytes = this.#dice.pick([
+      ...(assembly === null ? [] : [{ kind: "assembly", sizeBytes: 5, blockCrc32c: new Uint8Array(4) }]),
+      { kind: "blob", blob: blob("together", this.#dice.below(2) === 0 ? "inline" : "file") },
+    ]);
+    const condition = this.#dice.below(8) === 0 ? { ifNoneMatch: "*" } : null;
+    const object = { by: ADMIN, bucket, key, uploadId, etag: "e-1", checksums: {}, parts, bytes, condition, at: 1 };
+    return ["completeUpload", object];
+  }
+
+  #createUpload(): [CallName, ...unknown[]] {
+    const facts = { contentType: "", metadata: {}, headers: {}, tags: {}, checksum: null, lineage: null };
+    const place = { bucket: this.#bucket(), key: this.#dice.pick(KEYS) };
+    return ["createUpload", { by: ADMIN, uploadId: `u${++this.#lastId}`, ...place, ...facts, at: 1 }];
+  }
+
+  #part(uploadId: string) {
+    const facts = { sizeBytes: 5, md5: String(this.#dice.below(2)), pieceCrc32c: new Uint8Array(4), checksums: {} };
+    const bytes = blob("p", this.#dice.below(3) === 0 ? "inline" : "file");
+    const place = this.#dice.pick([
+      { kind: "assembly", blobId: `assembly-${uploadId}`, partBytes: 5 },
+      { kind: "own", blob: bytes },
+    ]);
+    return { number: 1 + this.#dice.below(3), ...facts, place, at: 1 };
+  }
+
+  /** One of the last, with the parts that it has or nearly has. */
+  #upload() {
+    type Row = { id: number; uploadId: string; bucket: string; key: string; assembly: number | null };
+    const upload = this.#dice.pick(this.#store.db.all<Row>(UPLOADS));
+    if (upload === undefined) return { uploadId: "none", bucket: "none", key: "none", assembly: null, parts: [] };
+    const parts = this.#store.db.all<{ number: number; md5: string }>(PARTS, upload.id);
+    if (this.#dice.below(5) === 0) parts.push({ number: 9, md5: "0" });
+    return { ...upload, parts: parts.map((part) => ({ ...part, sizeBytes: 5, checksums: {} })) };
   }
 
   #bucket = (): string => this.#dice.pick(["inbox", "mid", "out"]) ?? "";
@@ -171,10 +219,21 @@ const CONTRADICTIONS: Record<string, string> = {
       SELECT count(*) FROM attempts a JOIN jobs j ON j.seq = a.job WHERE a.state < 3 AND j.service = c.service AND j.owner = c.owner)`,
   "references of blobs": `SELECT b.id, b.refs FROM blobs b WHERE refs <= 0 OR refs <> (SELECT count(*) FROM objects o WHERE o.blob = b.id)
       + (SELECT count(*) FROM staged s WHERE s.blob = b.id)
+      + (SELECT count(*) FROM uploads u WHERE u.assembly = b.id) + (SELECT count(*) FROM parts p WHERE p.blob = b.id)
       + (SELECT count(*) FROM jobs j WHERE j.input_blob = b.id AND (j.open = 1 OR j.input_bucket IS NULL))`,
   "blobs that are needed but gone": `SELECT j.id FROM jobs j LEFT JOIN blobs b ON b.id = j.input_blob
       WHERE j.open = 1 AND j.input_blob IS NOT NULL AND b.id IS NULL UNION ALL
-      SELECT o.key FROM objects o LEFT JOIN blobs b ON b.id = o.blob WHERE b.id IS NULL AND o.is_delete_marker = 0`,
+      SELECT o.key FROM objects o LEFT JOIN blobs b ON b.id = o.blob WHERE b.id IS NULL AND o.is_delete_marker = 0 UNION ALL
+      SELECT u.key FROM uploads u LEFT JOIN blobs b ON b.id = u.assembly WHERE u.assembly IS NOT NULL AND b.id IS NULL UNION ALL
+      SELECT p.md5 FROM parts p LEFT JOIN blobs b ON b.id = p.blob WHERE p.blob IS NOT NULL AND b.id IS NULL`,
+  "parts of uploads that are over": `SELECT p.upload FROM parts p LEFT JOIN uploads u ON u.id = p.upload
+      WHERE u.id IS NULL OR u.completed_at IS NOT NULL`,
+  "parts in an assembly that is none": `SELECT u.upload_id FROM uploads u JOIN parts p ON p.upload = u.id
+      WHERE p.blob IS NULL AND u.assembly IS NULL`,
+  "completed uploads with bytes, or without what they came to": `SELECT upload_id FROM uploads
+      WHERE (completed_at IS NULL) <> (completed IS NULL) OR (completed IS NOT NULL AND assembly IS NOT NULL)`,
+  "objects of parts whose bytes have no facts": `SELECT o.key FROM objects o JOIN blobs b ON b.id = o.blob
+      WHERE o.parts IS NOT NULL AND b.block_crc32c = x''`,
   "delete markers with bytes": "SELECT key FROM objects WHERE is_delete_marker = 1 AND (blob IS NOT NULL OR size <> 0)",
   "keys whose newest version alone is not the latest": `SELECT o.key FROM objects o WHERE is_latest <> (
       o.version_seq = (SELECT max(n.version_seq) FROM objects n WHERE n.bucket = o.bucket AND n.key = o.key))`,
@@ -224,6 +283,9 @@ it.each(SEEDS)("random calls leave nothing that contradicts itself (seed %i)", (
     expect([...calls.codes]).not.toContain("INTERNAL");
     expect(calls.codes.size).toBeGreaterThan(3);
     const kinds = store.db.all<{ kind: string }>("SELECT DISTINCT kind FROM changes").map(({ kind }) => kind);
+    expect(store.db.all("SELECT seq FROM changes WHERE kind = 'object.created' AND data LIKE '%\"e-1\"%'")).not.toEqual(
+      [],
+    );
     for (const kind of ["job.succeeded", "job.failed", "job.retrying", "attempt.fenced", "object.tagged"])
       expect(kinds).toContain(kind);
   } finally {

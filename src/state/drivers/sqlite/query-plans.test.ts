@@ -75,6 +75,7 @@ function everything(): void {
   write("applyServices", ADMIN, [service("a", "inbox", "mid", { script: "new\n" })], "apply");
   write("deleteObjects", ADMIN, "mid", [{ key: "2" }], 1);
   writeVersions();
+  writeUploads();
   write("removeService", ADMIN, "a", true);
   write("createBucket", ADMIN, "empty");
   write("deleteBucket", ADMIN, "empty");
@@ -100,6 +101,36 @@ function writeVersions(): void {
   write("setObjectTags", ADMIN, "inbox", "v", "null", { t: "1" });
   for (const body of ["<x/>", null]) write("setBucketConfig", ADMIN, "inbox", "cors", body);
   readVersions("inbox", "v");
+}
+
+/** One of them is open when its bucket goes with the service. */
+function writeUploads(): void {
+  const facts = { contentType: "", metadata: {}, headers: {}, tags: {}, checksum: null, lineage: null, at: 1 };
+  const part = { number: 1, sizeBytes: 5, md5: "m", pieceCrc32c: new Uint8Array(4), checksums: {}, at: 1 };
+  for (const uploadId of ["open", "completed", "aborted"]) {
+    write("createUpload", { by: ADMIN, uploadId, bucket: "inbox", key: "u", ...facts });
+    const place = { kind: "assembly", blobId: `assembly-${uploadId}`, partBytes: 5 };
+    for (const number of [1, 3]) write("putPart", uploadId, { ...part, number, place });
+    for (const _ of [1, 2]) write("putPart", uploadId, { ...part, number: 2, place: { kind: "own", blob: blob("p") } });
+  }
+  const bytes = { kind: "assembly", sizeBytes: 5, blockCrc32c: new Uint8Array(4) };
+  const object = { by: ADMIN, bucket: "inbox", key: "u", uploadId: "completed", etag: "e-1", checksums: {}, at: 1 };
+  write("completeUpload", { ...object, parts: [part], bytes, condition: null });
+  write("abortUpload", "inbox", "u", "aborted");
+  write("forgetCompletedUploads", 9, 10);
+  readUploads("inbox", "u");
+}
+
+function readUploads(bucket: string, key: string): void {
+  read("multipartUpload", bucket, key, "open");
+  read("parts", "open", 0, 10);
+  for (const [afterKey, afterUploadId] of [
+    ["", null],
+    [key, null],
+    [key, "open"],
+  ]) {
+    read("listUploads", { bucket, prefix: "", delimiter: "/", afterKey, afterUploadId, limit: 10 });
+  }
 }
 
 function readVersions(bucket: string, key: string): void {
@@ -187,6 +218,26 @@ it("a version is found by its key and its number", () => {
   const finds = statements().filter((sql) => /FROM objects/.test(sql) && /version_seq = \?/.test(sql));
   expect(finds.length).toBeGreaterThan(3);
   for (const sql of finds) expect(planOf(sql)[0]).toMatch(/^SEARCH \w+ USING INTEGER PRIMARY KEY/);
+});
+
+it("listings of uploads come in order from the index of open ones", () => {
+  const listings = statements().filter((sql) => sql.endsWith("ORDER BY u.key, u.id"));
+  const inOrder = (range: string) => [
+    `SEARCH u USING INDEX uploads_key (bucket=? AND ${range})`,
+    "SEARCH b USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+  ];
+  const keys = inOrder("key>? AND key<?");
+  expect(listings.map(planOf).toSorted()).toEqual([inOrder("key=? AND id>?"), keys, keys]);
+});
+
+it("parts are those of one upload, in order", () => {
+  const walks = statements().filter((sql) => /\b(FROM|UPDATE) parts\b/.test(sql));
+  expect(walks.length).toBeGreaterThan(6);
+  for (const sql of walks) {
+    const steps = planOf(sql);
+    expect(steps.join("\n")).toMatch(/SEARCH (parts|p) USING PRIMARY KEY \(upload=\?/);
+    expect(steps.filter((step) => step.includes("FOR ORDER BY") && !sql.includes("ORDER BY blob_id"))).toEqual([]);
+  }
 });
 
 it("listings of jobs read a range of an index for each state", () => {
