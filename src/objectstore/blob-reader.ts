@@ -78,9 +78,20 @@ export async function readSmallBlob(path: string, source: BlobSource): Promise<U
 }
 
 /** Block `index`, verified. @throws SluiceError DATA_CORRUPT */
-export async function readBlock(fd: number, source: BlobSource, index: number): Promise<Uint8Array> {
+export function readBlock(fd: number, source: BlobSource, index: number): Promise<Uint8Array> {
+  const bytes = Math.min(BLOCK_BYTES, source.sizeBytes - index * BLOCK_BYTES);
+  return readBlockInto(Buffer.allocUnsafeSlow(bytes), fd, source, index);
+}
+
+/** The same into memory of the caller, which may be larger than the block. @throws SluiceError DATA_CORRUPT */
+export async function readBlockInto(
+  memory: Uint8Array,
+  fd: number,
+  source: BlobSource,
+  index: number,
+): Promise<Uint8Array> {
   const start = index * BLOCK_BYTES;
-  const block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, source.sizeBytes - start));
+  const block = memory.subarray(0, Math.min(BLOCK_BYTES, source.sizeBytes - start));
   const count = await readFully(fd, block, start);
   return verifyBlock(block.subarray(0, count), source, index);
 }

@@ -15,6 +15,14 @@ export interface BlobStore {
   /** Streams `[start, endExclusive)`, verified block by block against the object's CRC32C: a flipped bit is an error, never data.
    *  @throws SluiceError DATA_CORRUPT on the stream; OBJECT_UNKNOWN when the blob was removed meanwhile */
   read(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">, start: number, endExclusive: number): Readable;
+  /** Passes `[start, endExclusive)` on, verified as by `read`, in parts that are good until `write`'s promise resolves: what has somewhere to go
+   *  costs less this way. Rejects as `write` does. @throws as `read` */
+  pour(
+    object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">,
+    start: number,
+    endExclusive: number,
+    write: (part: Uint8Array) => Promise<void>,
+  ): Promise<void>;
   /** All bytes of an object of at most 1 MiB, verified. @throws as `read` */
   readSmall(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">): Promise<Uint8Array>;
   /** A path of the bytes that a sandbox can bind read-only; an inline blob is written to `scratchFolder` first. The bytes are verified unless that was

@@ -32,7 +32,7 @@ export type StoreState = Pick<
 /** What every operation works with. */
 export interface StoreDeps {
   readonly state: StoreState;
-  readonly blobs: Pick<BlobStore, "stage" | "read" | "readSmall" | "discard">;
+  readonly blobs: Pick<BlobStore, "stage" | "read" | "pour" | "readSmall" | "discard">;
   readonly parts: PartStore;
   readonly identity: Pick<Identity, "accessKey">;
   readonly buckets: BucketCache;

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { adoptFile } from "./blob-adopter.ts";
 import { checkUnlessRecent, verifyInline } from "./blob-check.ts";
 import { BlobFolder, blobAccess } from "./blob-folder.ts";
+import { pourBlob, type Write } from "./blob-pour.ts";
 import { BlobReadable, type BlobSource, readSmallBlob, verifyBlock } from "./blob-reader.ts";
 import { BlobWriter, type WriterDeps } from "./blob-writer.ts";
 import type { BlobStore } from "./blobs.ts";
@@ -93,6 +94,12 @@ export class FileBlobs implements BlobStore {
     const { blob } = object;
     if (blob.kind === "inline") return Readable.from(inlineParts(object, blob.bytes, start, endExclusive));
     return new BlobReadable(this.#path(blob), object, start, endExclusive);
+  }
+
+  async pour(object: BlobSource, start: number, endExclusive: number, write: Write): Promise<void> {
+    const { blob } = object;
+    if (blob.kind !== "inline") return pourBlob(this.#path(blob), object, start, endExclusive, write);
+    for (const part of inlineParts(object, blob.bytes, start, endExclusive)) await write(part);
   }
 
   async readSmall(object: BlobSource): Promise<Uint8Array> {

@@ -114,6 +114,7 @@ async function start(state: Partial<StoreState>, blobs: Partial<StoreDeps["blobs
     blobs: {
       stage: async () => staged("new"),
       read: () => Readable.from([]),
+      pour: async () => undefined,
       readSmall: async () => Buffer.from("bytes"),
       discard: async () => undefined,
       ...blobs,

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import type { Readable } from "node:stream";
 import { isSluiceError, SluiceError } from "../../core/errors.ts";
 import { BLOCK_BYTES, type StoredObject } from "../../core/object.ts";
 import { header } from "../../s3/canonical-request.ts";
@@ -164,27 +162,30 @@ async function sendSmall(call: Call, object: StoredObject, range: ByteRange | nu
  *  cut the answer off, which the client sees because bytes are missing. */
 async function sendStream(call: Call, object: StoredObject, range: ByteRange | null, head: string[]): Promise<void> {
   const { start, endExclusive } = range ?? { start: 0, endExclusive: object.sizeBytes };
-  const source: Readable = call.deps.blobs.read(object, start, endExclusive);
-  let begun = false;
-  for await (const part of source) {
-    if (!begun) call.response.writeHead(range === null ? 200 : 206, head);
-    begun = true;
-    if (call.response.destroyed) return;
-    if (!call.response.write(part)) await writable(call.response);
+  try {
+    await call.deps.blobs.pour(object, start, endExclusive, (part) => {
+      if (!call.response.headersSent) call.response.writeHead(range === null ? 200 : 206, head);
+      return written(call.response, part);
+    });
+  } catch (error) {
+    if (!(error instanceof ClientGone)) throw error;
   }
   call.response.end();
 }
 
-async function writable(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return;
-  const gone = new AbortController();
-  const stop = (): void => gone.abort();
-  response.once("close", stop);
-  try {
-    await once(response, "drain", { signal: gone.signal });
-  } catch (error) {
-    if (!gone.signal.aborted) throw error;
-  } finally {
-    response.off("close", stop);
-  }
+/** Nobody is there to be told. */
+class ClientGone extends Error {}
+
+/** Resolves when the system has the bytes. The closing is listened for, as Node forgets a write on a connection that is just ending.
+ *  @throws ClientGone */
+function written(response: ServerResponse, part: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const gone = (): void => reject(new ClientGone());
+    response.once("close", gone);
+    response.write(part, (error) => {
+      response.off("close", gone);
+      if (error) gone();
+      else resolve();
+    });
+  });
 }
