@@ -150,6 +150,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   const supervisor = createSupervisor({
     sandbox,
     workFolder: dataDir.work,
+    slotsGid,
     node: hostname(),
     extraPaths: config.sandbox.extraPaths,
     log,

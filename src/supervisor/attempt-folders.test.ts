@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -9,7 +9,7 @@ let work: string;
 let folders: AttemptFolders;
 beforeEach(() => {
   work = mkdtempSync(join(tmpdir(), "sluice-work-"));
-  folders = new AttemptFolders(work, silentLog);
+  folders = new AttemptFolders(work, null, silentLog);
 });
 afterEach(async () => {
   await folders.close();
@@ -86,6 +86,23 @@ describe("AttemptFolders", () => {
     const second = await folders.take("a.2", "r1", content);
     expect(readdirSync(second.output)).toEqual([]);
     await folders.giveBack(second, null, ALL);
+  });
+
+  it("makes the work folder again when somebody removed it, and goes on", async () => {
+    const [spare, running] = [await folders.take("a.1", "r1", content), await folders.take("b.1", "r1", content)];
+    await folders.giveBack(spare, "r1", ALL);
+    rmSync(work, { recursive: true });
+    await folders.giveBack(running, "r1", ALL);
+    const next = await folders.take("c.1", "r1", content);
+    expect(readFileSync(join(work, "c.1/script"), "utf8")).toBe(content.script);
+    expect(statSync(work).mode & 0o777).toBe(0o700);
+    await folders.giveBack(next, null, ALL);
+  });
+
+  it("makes no data directory again", async () => {
+    const inner = new AttemptFolders(join(work, "gone/work"), null, silentLog);
+    await expect(inner.take("a.1", "r1", content)).rejects.toThrow("ENOENT");
+    expect(readdirSync(work)).toEqual([]);
   });
 
   it.each(["", "..", ".x", "a/b", "a b"])("refuses the id %j", async (id) => {

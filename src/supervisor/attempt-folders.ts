@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { SluiceError } from "../core/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { removeTree } from "../lib/remove-tree.ts";
 import { AttemptFolder } from "./attempt-folder.ts";
+import { makeWorkFolder } from "./work-folder.ts";
 
 /** Spare folders at once; more attempts than this seldom run at the same time. */
 const MAX_SPARES = 32;
@@ -23,6 +25,7 @@ interface Spare {
  *  script for one owner), and only where the sandbox says that the inodes are untouched: see `AttemptFolder.restore`. */
 export class AttemptFolders {
   readonly #workFolder: string;
+  readonly #slotsGid: number | null;
   readonly #log: Log;
   readonly #spares: Spare[] = [];
   #count = 0;
@@ -30,12 +33,15 @@ export class AttemptFolders {
   #idle: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(workFolder: string, log: Log) {
+  /** @param slotsGid group of the sandboxes' users, when the server is root */
+  constructor(workFolder: string, slotsGid: number | null, log: Log) {
     this.#workFolder = workFolder;
+    this.#slotsGid = slotsGid;
     this.#log = log;
   }
 
-  /** `<workFolder>/<id>` with script and event in it. What a crash left under that name is removed first.
+  /** `<workFolder>/<id>` with script and event in it. What a crash left under that name is removed first. Somebody may have removed the work
+   *  folder itself: it is made again, as long as the data directory is there.
    *
    *  The calls are synchronous on purpose: each takes some microseconds, a promise more than that, and every job comes by here.
    *  @throws errors of the file system */
@@ -44,7 +50,7 @@ export class AttemptFolders {
       throw new SluiceError("INTERNAL", `Cannot make a folder for attempt "${id}": the id is no file name`);
     }
     const path = `${this.#workFolder}/${id}`;
-    const folder = this.#takeSpare(revisionId, path) ?? (await makeFolder(path));
+    const folder = this.#takeSpare(revisionId, path) ?? (await this.#make(path));
     this.#active += 1;
     if (this.#idle !== null) clearTimeout(this.#idle);
     try {
@@ -86,6 +92,17 @@ export class AttemptFolders {
     }
   }
 
+  async #make(path: string): Promise<AttemptFolder> {
+    try {
+      return await makeFolder(path);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT" || existsSync(this.#workFolder)) throw error;
+      makeWorkFolder(this.#workFolder, this.#slotsGid);
+      this.#log.error("the work folder was gone while the server runs: it was made again, attempts in it failed");
+      return await makeFolder(path);
+    }
+  }
+
   async #keep(folder: AttemptFolder, revisionId: string): Promise<void> {
     this.#count += 1;
     folder.move(`${this.#workFolder}/.spare-${this.#count}`);
@@ -113,7 +130,9 @@ async function makeFolder(path: string): Promise<AttemptFolder> {
     return AttemptFolder.make(path);
   } catch (error) {
     await removeTree(path);
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return AttemptFolder.make(path);
+    if (codeOf(error) === "EEXIST") return AttemptFolder.make(path);
     throw error;
   }
 }
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { isSluiceError } from "../core/errors.ts";
 import type { AttemptResult, Reason } from "../core/job.ts";
@@ -192,6 +193,10 @@ class AttemptRun {
     if (isSluiceError(error)) return failedEnd(reason, error.message, this.#exec);
     if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
       return failedEnd("infrastructure", "the file system of the data directory is full: free space on it", this.#exec);
+    }
+    if (this.#folder !== null && !existsSync(this.#folder.path)) {
+      this.#log.error("the folder of an attempt is gone", { error });
+      return failedEnd("infrastructure", "its folder was removed from the data directory while it ran", this.#exec);
     }
     this.#log.error("an attempt ended by a defect", { error });
     return failedEnd("infrastructure", "Sluice failed to run it: the server's log says more", this.#exec);

@@ -5,6 +5,8 @@ import type { AttemptHost, AttemptOrder } from "./attempt-host.ts";
 export interface SupervisorOptions extends Omit<AttemptOptions, "folders"> {
   /** `DIR/work`, on the store's file system, made ready by `prepareWorkFolder`. */
   readonly workFolder: string;
+  /** Group of the sandboxes' users, when the server is root. Default null. */
+  readonly slotsGid?: number | null;
 }
 
 /** Runs attempts on this machine. */
@@ -18,7 +20,7 @@ export interface Supervisor {
 }
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const folders = new AttemptFolders(options.workFolder, options.log);
+  const folders = new AttemptFolders(options.workFolder, options.slotsGid ?? null, options.log);
   return {
     run: (order, host) => runAttempt(order, host, { ...options, folders }),
     close: () => folders.close(),

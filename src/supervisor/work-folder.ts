@@ -1,6 +1,6 @@
-import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { removeTree } from "../lib/remove-tree.ts";
 
 /** Makes `DIR/work` ready at start: there, open to the sandboxes' users to walk through and to nobody to list, and empty. What a killed server left in
@@ -8,10 +8,17 @@ import { removeTree } from "../lib/remove-tree.ts";
  *  @param slotsGid group of the sandboxes' users, when the server is root
  *  @returns how many folders of attempts were removed */
 export async function prepareWorkFolder(path: string, slotsGid: number | null): Promise<number> {
-  mkdirSync(path, { recursive: true });
-  if (slotsGid !== null) chownSync(path, 0, slotsGid);
-  chmodSync(path, slotsGid === null ? 0o700 : 0o710);
+  mkdirSync(dirname(path), { recursive: true });
+  makeWorkFolder(path, slotsGid);
   const left = await readdir(path, { encoding: "buffer" });
   for (const name of left) await removeTree(join(path, name.toString()));
   return left.length;
+}
+
+/** Makes the folder with its owner and mode; one that is there gets them anew. The folder above it must be there.
+ *  @throws errors of the file system */
+export function makeWorkFolder(path: string, slotsGid: number | null): void {
+  if (!existsSync(path)) mkdirSync(path);
+  if (slotsGid !== null) chownSync(path, 0, slotsGid);
+  chmodSync(path, slotsGid === null ? 0o700 : 0o710);
 }

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
@@ -353,4 +353,22 @@ it("drains: running jobs end, later ones wait for the next start, nothing is cou
   } finally {
     await own.stop();
   }
+});
+
+it("goes on when somebody removes the work folder: running attempts are told lost, the next ones run", async () => {
+  const script = 'cat "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/out"; sleep "$(cat "$INPUT_FILE_PATH")"\n';
+  await applyServices(server, [{ name: "wiped", script, input: "wiped/in" }]);
+  await put("wiped", "in/long", "2");
+  await running("wiped");
+  await rm(join(server.data, "work"), { recursive: true });
+  await put("wiped", "in/short", "0");
+  const jobs = await jobsOf("wiped");
+  expect(jobs.map(({ state, attempt }) => `${state} ${attempt}`).toSorted()).toEqual(["SUCCEEDED 1", "SUCCEEDED 2"]);
+  const lost = jobs.find(({ attempt }) => attempt === 2);
+  expect(await (await api(server, `/system/jobs/${lost?.id}`)).json()).toMatchObject({
+    attempts: [
+      { outcome: "infrastructure", message: "its folder was removed from the data directory while it ran" },
+      { outcome: "ok" },
+    ],
+  });
 });
