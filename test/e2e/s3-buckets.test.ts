@@ -129,6 +129,13 @@ it("answers access control lists as private, and takes no other", async () => {
   expect(await nameOf(s3.client.send(new PutObjectAclCommand({ Bucket, Key, ACL: "private" })))).toBe("none");
   const open = new PutBucketAclCommand({ Bucket, ACL: "public-read" });
   expect(await nameOf(s3.client.send(open))).toBe("AccessControlListNotSupported");
+  const { Owner, Grants = [] } = acl;
+  const putBack = (grants: typeof Grants) =>
+    nameOf(s3.client.send(new PutObjectAclCommand({ Bucket, Key, AccessControlPolicy: { Owner, Grants: grants } })));
+  expect(await putBack(Grants)).toBe("none");
+  const URI = "http://acs.amazonaws.com/groups/global/AllUsers";
+  const everybody = { Permission: "READ" as const, Grantee: { Type: "Group" as const, URI } };
+  expect(await putBack([...Grants, everybody])).toBe("AccessControlListNotSupported");
 });
 
 it("says what is not configured as S3 does", async () => {

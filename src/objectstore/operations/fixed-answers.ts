@@ -1,11 +1,13 @@
 import type { S3Code } from "../../s3/errors.ts";
 import { s3Error } from "../../s3/errors.ts";
+import { childrenNamed, childText, type XmlElement } from "../../s3/xml-element.ts";
 import { element, xmlDocument } from "../../s3/xml-write.ts";
 import { answerEmpty, answerXml } from "../answer.ts";
 import { readSmallBody } from "../body.ts";
 import { allowedBucket, type Call, type Operation } from "../call.ts";
 import { refuseAcl } from "../object-headers.ts";
 import { parameter } from "../request.ts";
+import { parseXmlBody } from "../xml-body.ts";
 import { checkObjectKey } from "./put-object.ts";
 
 /** What can be asked of every bucket and always has the same answer here. */
@@ -58,31 +60,42 @@ export async function getObjectAcl(call: Call): Promise<void> {
   answerXml(call.response, 200, aclDocument(owner));
 }
 
-/** `private` is what is so already; anything else is refused. */
+/** `private` is what is so already, said in a header or as the list that getting it answers; anything else is refused. */
 export async function putBucketAcl(call: Call): Promise<void> {
-  await allowedBucket(call, "bucket.write");
-  await checkAcl(call);
+  const { owner } = await allowedBucket(call, "bucket.write");
+  await checkAcl(call, owner);
 }
 
 export async function putObjectAcl(call: Call): Promise<void> {
   const { deps, request } = call;
   checkObjectKey(request.key);
-  await allowedBucket(call, "object.write");
+  const { owner } = await allowedBucket(call, "object.write");
   if ((await deps.state.objectVersion(request.bucket, request.key, parameter(request, "versionId") ?? null)) === null) {
     throw s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: request.key });
   }
-  await checkAcl(call);
+  await checkAcl(call, owner);
 }
 
 const MAX_ACL_BYTES = 64 * 1024;
 
-async function checkAcl(call: Call): Promise<void> {
+async function checkAcl(call: Call, owner: string): Promise<void> {
   refuseAcl(call.request.headers);
   const body = await readSmallBody(call, MAX_ACL_BYTES);
-  if (body.length > 0) {
+  if (body.length > 0 && !isPrivate(parseXmlBody(body, "AccessControlPolicy"), owner)) {
     throw s3Error("AccessControlListNotSupported", 'Cannot set an access control list: only "private" is supported');
   }
   answerEmpty(call.response, 200);
+}
+
+function isPrivate(policy: XmlElement, owner: string): boolean {
+  const grants = childrenNamed(policy, "AccessControlList").flatMap((list) => childrenNamed(list, "Grant"));
+  const isOwners = (grant: XmlElement): boolean => {
+    const [grantee] = childrenNamed(grant, "Grantee");
+    return (
+      grantee !== undefined && childText(grantee, "ID") === owner && childText(grant, "Permission") === "FULL_CONTROL"
+    );
+  };
+  return grants.length > 0 && grants.every(isOwners);
 }
 
 function aclDocument(owner: string): string {
