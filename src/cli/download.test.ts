@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { SluiceError } from "../core/errors.ts";
-import { type Download, FolderMaker, type OpenBytes, saveObject } from "./download.ts";
+import { type Download, type DownloadSource, FolderMaker, saveObject } from "./download.ts";
 import { partialName } from "./local-path.ts";
 import { testFolder } from "./testing/folder.ts";
 
@@ -26,9 +27,9 @@ async function object(over: Partial<Download> = {}): Promise<Download & { folder
 const noWait = async (): Promise<void> => {};
 
 /** A store that cuts the first connections after so many bytes, and remembers where it was asked to begin. */
-function store(cuts: number[] = [], bytes: Uint8Array = BYTES): { open: OpenBytes; starts: number[] } {
+function store(cuts: number[] = [], bytes: Uint8Array = BYTES): DownloadSource & { starts: number[] } {
   const starts: number[] = [];
-  const open: OpenBytes = async (_download, from) => {
+  const open: DownloadSource["open"] = async (_download, from) => {
     starts.push(from);
     const cut = cuts.shift();
     return (async function* () {
@@ -38,7 +39,7 @@ function store(cuts: number[] = [], bytes: Uint8Array = BYTES): { open: OpenByte
       }
     })();
   };
-  return { open, starts };
+  return { open, starts, crc32: async () => null };
 }
 
 describe("saveObject", () => {
@@ -47,7 +48,7 @@ describe("saveObject", () => {
     let counted = 0;
     await saveObject(
       download,
-      store().open,
+      store(),
       (count) => {
         counted += count;
       },
@@ -60,28 +61,39 @@ describe("saveObject", () => {
 
   it("goes on where a connection was cut", async () => {
     const download = await object();
-    const { open, starts } = store([10_000, 20_000]);
+    const source = store([10_000, 20_000]);
     let counted = 0;
     await saveObject(
       download,
-      open,
+      source,
       (count) => {
         counted += count;
       },
       noWait,
     );
-    expect(starts).toEqual([0, 10_000, 30_000]);
+    expect(source.starts).toEqual([0, 10_000, 30_000]);
     expect((await readFile(download.path)).equals(BYTES)).toBe(true);
     expect(counted).toBe(BYTES.length);
   });
 
   it("goes on where an earlier run ended, and never shows a half file", async () => {
     const download = await object();
-    await expect(saveObject(download, store([5000, 0, 0, 0, 0]).open, () => {}, noWait)).rejects.toThrow("cut");
+    await expect(saveObject(download, store([5000, 0, 0, 0, 0]), () => {}, noWait)).rejects.toThrow("cut");
     expect(await readdir(download.folder)).toEqual([partialName("b12", "k", download.etag)]);
-    const { open, starts } = store();
-    await saveObject(download, open, () => {}, noWait);
-    expect(starts).toEqual([5000]);
+    const source = store();
+    await saveObject(download, source, () => {}, noWait);
+    expect(source.starts).toEqual([5000]);
+    expect((await readFile(download.path)).equals(BYTES)).toBe(true);
+  });
+
+  it("looks at the CRC32 of what came to the store in parts, whose ETag says nothing", async () => {
+    const download = await object({ etag: `${md5(BYTES)}-2` });
+    const right = Buffer.alloc(4);
+    right.writeUInt32BE(crc32(BYTES));
+    const source = { ...store(), crc32: async () => "AAAAAA==" };
+    await expect(saveObject(download, source, () => {}, noWait)).rejects.toMatchObject({ code: "CHECKSUM_MISMATCH" });
+    expect(await readdir(download.folder)).toEqual([]);
+    await saveObject(download, { ...store([30_000]), crc32: async () => right.toString("base64") }, () => {}, noWait);
     expect((await readFile(download.path)).equals(BYTES)).toBe(true);
   });
 
@@ -93,7 +105,7 @@ describe("saveObject", () => {
     async (_what, bytes) => {
       const download = await object();
       await writeFile(download.path, "old");
-      await expect(saveObject(download, store([], bytes).open, () => {}, noWait)).rejects.toMatchObject({
+      await expect(saveObject(download, store([], bytes), () => {}, noWait)).rejects.toMatchObject({
         code: "CHECKSUM_MISMATCH",
       });
       expect(await readFile(download.path, "utf8")).toBe("old");
@@ -105,9 +117,9 @@ describe("saveObject", () => {
   it("drops a part that was tampered with and starts again", async () => {
     const download = await object();
     await writeFile(join(download.folder, partialName("b12", "k", download.etag)), "tampered");
-    const { open, starts } = store();
-    await saveObject(download, open, () => {}, noWait);
-    expect(starts).toEqual([8, 0]);
+    const source = store();
+    await saveObject(download, source, () => {}, noWait);
+    expect(source.starts).toEqual([8, 0]);
     expect((await readFile(download.path)).equals(BYTES)).toBe(true);
   });
 
@@ -115,19 +127,19 @@ describe("saveObject", () => {
     const download = await object();
     await writeFile(join(download.folder, "victim"), "safe");
     await symlink("victim", join(download.folder, partialName("b12", "k", download.etag)));
-    await expect(saveObject(download, store().open, () => {}, noWait)).rejects.toMatchObject({ code: "USAGE" });
+    await expect(saveObject(download, store(), () => {}, noWait)).rejects.toMatchObject({ code: "USAGE" });
     await symlink("victim", download.path);
     const other = { ...download, etag: "composite-2" };
-    await saveObject(other, store().open, () => {}, noWait);
+    await saveObject(other, store(), () => {}, noWait);
     expect(await readFile(join(download.folder, "victim"), "utf8")).toBe("safe");
     expect((await readFile(download.path)).equals(BYTES)).toBe(true);
   });
 
   it("saves an empty object without asking for bytes", async () => {
     const download = await object({ sizeBytes: 0, etag: md5(Buffer.alloc(0)) });
-    const { open, starts } = store();
-    await saveObject(download, open, () => {}, noWait);
-    expect(starts).toEqual([]);
+    const source = store();
+    await saveObject(download, source, () => {}, noWait);
+    expect(source.starts).toEqual([]);
     expect((await readFile(download.path)).length).toBe(0);
   });
 });

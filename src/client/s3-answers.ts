@@ -85,9 +85,10 @@ function codeOfStatus(status: number): ErrorCode {
   return "INTERNAL";
 }
 
-const decodeKey = (text: string): string => decodeURIComponent(text.replaceAll("+", " "));
+export const decodeKey = (text: string): string => decodeURIComponent(text.replaceAll("+", " "));
 
-async function textOf(answer: IncomingMessage): Promise<string> {
+/** The whole body of an answer. @throws SluiceError BODY_TOO_LARGE */
+export async function textOf(answer: IncomingMessage): Promise<string> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of answer) {

@@ -4,6 +4,7 @@ import { objectPath } from "../s3/sign-request.ts";
 import type { QueryPair } from "../s3/uri-encoding.ts";
 import { type ObjectListing, readBuckets, readListing } from "./s3-answers.ts";
 import { type S3Call, S3Connection, type S3ConnectionOptions } from "./s3-connection.ts";
+import { type MultipartCalls, multipartCalls } from "./s3-multipart.ts";
 
 export type S3ClientOptions = S3ConnectionOptions;
 
@@ -12,6 +13,8 @@ interface ObjectFacts {
   /** Without quotes. */
   readonly etag: string;
   readonly contentType: string;
+  /** CRC32 of all bytes, base64, where the store keeps one. */
+  readonly crc32: string | null;
   readonly lastModified: string;
 }
 
@@ -42,6 +45,7 @@ export interface S3Client {
   ): Promise<{ facts: ObjectFacts; body: AsyncIterable<Uint8Array> }>;
   /** Null when there is no such object. */
   head(bucket: string, key: string): Promise<ObjectFacts | null>;
+  readonly multipart: MultipartCalls;
   remove(bucket: string, key: string): Promise<void>;
   list(bucket: string, options?: ListOptions): Promise<ObjectListing>;
   buckets(): Promise<Array<{ name: string; createdAt: string }>>;
@@ -73,9 +77,11 @@ export function createS3Client(options: S3ClientOptions): S3Client {
       return { facts: factsOf(answer), body: whole(answer, `${bucket}/${key}`) };
     },
     head: async (bucket, key) => {
-      const answer = await done({ method: "HEAD", path: objectPath(bucket, key), accept: [404] });
+      const headers = { "x-amz-checksum-mode": "ENABLED" };
+      const answer = await done({ method: "HEAD", path: objectPath(bucket, key), headers, accept: [404] });
       return answer.statusCode === 404 ? null : factsOf(answer);
     },
+    multipart: multipartCalls(call),
     remove: async (bucket, key) => void (await done({ method: "DELETE", path: objectPath(bucket, key) })),
     list: async (bucket, { prefix = "", delimiter = "", after, limit } = {}) => {
       const query: QueryPair[] = [
@@ -107,10 +113,17 @@ async function* whole(answer: IncomingMessage, name: string): AsyncGenerator<Uin
 
 const etagOf = (answer: IncomingMessage): string => (answer.headers.etag ?? "").replaceAll('"', "");
 
+/** One of the parts' checksums says nothing about the bytes in a row. */
+function wholeCrc32({ headers }: IncomingMessage): string | null {
+  const crc32 = headers["x-amz-checksum-crc32"];
+  return typeof crc32 === "string" && headers["x-amz-checksum-type"] !== "COMPOSITE" ? crc32 : null;
+}
+
 function factsOf(answer: IncomingMessage): ObjectFacts {
   return {
     sizeBytes: Number(answer.headers["content-length"] ?? 0),
     etag: etagOf(answer),
+    crc32: wholeCrc32(answer),
     contentType: answer.headers["content-type"] ?? "application/octet-stream",
     lastModified: answer.headers["last-modified"] ?? "",
   };

@@ -4,7 +4,7 @@ import type { ListedObject } from "../../client/s3-answers.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { isFolderMarker } from "../../core/keys.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
-import { type Download, FolderMaker, type OpenBytes, saveObject } from "../download.ts";
+import { type Download, type DownloadSource, FolderMaker, saveObject } from "../download.ts";
 import { type Io, say } from "../io.ts";
 import { localPath, planLocalPaths } from "../local-path.ts";
 import { eachObject } from "../object-listing.ts";
@@ -93,13 +93,16 @@ async function planFolder({ s3 }: Store, { bucket, key: prefix }: RemotePath, fo
 }
 
 async function saveAll({ s3 }: Store, { downloads, failures: before }: Plan, to: string, io: Io): Promise<number> {
-  const open: OpenBytes = async ({ bucket, key, etag }, from) =>
-    (await inBucket(bucket, () => s3.get(bucket, key, { from, ifMatch: etag }))).body;
+  const source: DownloadSource = {
+    open: async ({ bucket, key, etag }, from) =>
+      (await inBucket(bucket, () => s3.get(bucket, key, { from, ifMatch: etag }))).body,
+    crc32: async ({ bucket, key }) => (await inBucket(bucket, () => s3.head(bucket, key)))?.crc32 ?? null,
+  };
   const { failures, amount, took } = await watchTransfers(
     io,
     downloads,
     (each) => each.key,
-    (each, onBytes) => saveObject(each, open, onBytes),
+    (each, onBytes) => saveObject(each, source, onBytes),
   );
   say(io, `Downloaded ${amount}, to ${printable(to)} in ${took}`);
   return reportFailures(io, "download", [...before, ...failures]);

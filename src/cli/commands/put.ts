@@ -7,7 +7,8 @@ import { SERVER_OPTIONS } from "../server-options.ts";
 import { inBucket, type Store, withStore } from "../store.ts";
 import { printable } from "../text.ts";
 import { type SendBytes, uploadFile } from "../upload.ts";
-import { planUploads, type UploadPlan } from "../upload-plan.ts";
+import { IN_PARTS_FROM_BYTES, partSender, uploadInParts } from "../upload-in-parts.ts";
+import { type PlannedUpload, planUploads, type UploadPlan } from "../upload-plan.ts";
 import { watchTransfers } from "../watched-transfers.ts";
 
 const USAGE = "put PATH… BUCKET/PREFIX/";
@@ -18,6 +19,7 @@ export const command = defineCommand({
   usage: [USAGE, "put FILE BUCKET/KEY"],
   description: [
     "What lies in a folder keeps its place below the prefix. A target that does not end in a slash is the exact key of one file.",
+    "Large files are sent in parts: run an upload that was cut again, and it sends what the store does not have yet.",
     "Services whose input path the keys fall under start by themselves: follow them with `sluice jobs wait --all`.",
   ],
   options: { ...SERVER_OPTIONS },
@@ -43,12 +45,12 @@ async function putAll(
 ): Promise<number> {
   const send: SendBytes = (to, body, sizeBytes) =>
     inBucket(bucket, () => s3.put(bucket, to, body, sizeBytes, contentType(to)));
-  const { failures, amount, took } = await watchTransfers(
-    io,
-    files,
-    (file) => file.path,
-    (file, onBytes) => uploadFile(file, send, onBytes),
-  );
+  const upload = (file: PlannedUpload, onBytes: (count: number) => void): Promise<void> => {
+    if (file.sizeBytes < IN_PARTS_FROM_BYTES) return uploadFile(file, send, onBytes);
+    const sender = partSender(s3.multipart, bucket, file.key, contentType(file.key));
+    return inBucket(bucket, () => uploadInParts(file, sender, onBytes));
+  };
+  const { failures, amount, took } = await watchTransfers(io, files, (file) => file.path, upload);
   const where = isFolder && key === "" ? bucket : `${bucket}/${key}`;
   say(io, `Uploaded ${amount}, to ${printable(where)} in ${took}`);
   return reportFailures(io, "upload", failures);
