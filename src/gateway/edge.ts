@@ -1,9 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { isIP } from "node:net";
 import { SluiceError } from "../core/errors.ts";
+import { HostNames } from "../lib/host-names.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
-const WILDCARDS: readonly string[] = ["0.0.0.0", "::", ""];
 
 /** What a request may name as this server. */
 export interface Edge {
@@ -11,43 +10,18 @@ export interface Edge {
   check(method: string, headers: IncomingHttpHeaders): void;
 }
 
-/** Loopback is not a boundary: a page of any site can make a browser on this machine call us, under a name of its own that it points at
- *  127.0.0.1. So only names of this server are answered, and pages of other sites change nothing.
- *  Names are compared without their ports: a tunnel or a container maps those. */
+/** Loopback is not a boundary: only names of this server are answered (see `HostNames`), and pages of other sites change nothing. */
 export function createEdge(boundHost: string, publicUrls: readonly string[]): Edge {
   const urls = publicUrls.map((url) => new URL(url));
-  const names = new Set(["localhost", bareHost(boundHost), ...urls.map((url) => bareHost(url.hostname))]);
+  const names = new HostNames([boundHost, ...urls.map((url) => url.hostname)]);
   const origins = new Set(urls.map((url) => url.origin));
-  const anyAddress = WILDCARDS.includes(boundHost);
   return {
     check(method, headers) {
-      if (!answersTo(headers.host, names, anyAddress)) throw hostRefused(headers.host);
+      if (!names.answersTo(headers.host)) throw hostRefused(headers.host);
       if (!SAFE_METHODS.includes(method) && isCrossSite(headers, origins)) throw crossSite(headers);
     },
   };
 }
-
-function answersTo(header: string | undefined, names: ReadonlySet<string>, anyAddress: boolean): boolean {
-  const host = hostOfHeader(header);
-  if (host === null) return false;
-  if (names.has(host) || isLoopback(host)) return true;
-  // An address cannot be pointed elsewhere by its owner's name server, and a wildcard listens on all that this machine has.
-  return anyAddress && isIP(host) !== 0;
-}
-
-/** The host of a Host header, lower case, without port, brackets or final dot; null when it is none. */
-function hostOfHeader(header: string | undefined): string | null {
-  const match = /^(\[[0-9a-f:.]+\]|[^:[\]/@?#\s]+)(:\d{1,5})?$/i.exec(header ?? "");
-  return match === null ? null : bareHost(match[1] ?? "");
-}
-
-const bareHost = (host: string): string =>
-  host
-    .toLowerCase()
-    .replace(/^\[|\]$/g, "")
-    .replace(/\.$/, "");
-
-const isLoopback = (host: string): boolean => host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 
 /** Browsers say where a call comes from: `Sec-Fetch-Site` where they are new enough, `Origin` always for calls that change something.
  *  Programs send neither. A same-site page (another port of localhost) is another program's page. */

@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { HostNames } from "../lib/host-names.ts";
 import type { Log } from "../lib/log.ts";
 import { createServer } from "../lib/node-http.ts";
 import { s3Error } from "../s3/errors.ts";
-import { AllowedHosts } from "./allowed-hosts.ts";
 import { answerError } from "./answer.ts";
 import { authenticate } from "./authenticate.ts";
 import { BucketCache } from "./bucket-cache.ts";
@@ -50,7 +50,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const { state, blobs, parts, identity, log } = options;
   const clock = options.clock ?? systemClock;
   const deps: StoreDeps = { state, blobs, parts, identity, buckets: new BucketCache(state, clock), log, clock };
-  const hosts = new AllowedHosts(options.hosts);
+  const hosts = new HostNames(options.hosts);
   // Node's own limit on a whole request (300 s) would cut long uploads off; the idle time is what counts.
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 });
   const connections = new Connections(server, options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS, log);
@@ -64,7 +64,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     running += 1;
     try {
       if (running > maxRequests) throw s3Error("SlowDown", "Cannot take the request now: too many are being worked on");
-      hosts.check(message.headers.host);
+      if (!hosts.answersTo(message.headers.host)) throw hostRefused();
       const request = parseRequest(message);
       const caller = await authenticate(deps, request);
       await findOperation(request)({ deps, request, response, caller });
@@ -82,6 +82,13 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     address: () => boundAddress(server),
     close: (graceMs) => close(server, deps.buckets, graceMs ?? DEFAULT_GRACE_MS),
   };
+}
+
+function hostRefused(): Error {
+  return s3Error(
+    "MisdirectedRequest",
+    "Cannot answer under this Host name: this server has no such name (use its address, or start it with --s3-public-url)",
+  );
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {
