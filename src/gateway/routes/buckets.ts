@@ -89,7 +89,6 @@ export const bucketRoutes: readonly Route[] = [
     async handle({ state, clock }, { by, params, query, signal }) {
       if (query.data) {
         await removeVersions(state, by, params.bucket, () => clock.now(), signal);
-        await abortUploads(state, params.bucket, signal);
       }
       await state.deleteBucket(by, params.bucket);
       return empty(204);
@@ -153,15 +152,5 @@ async function removeVersions(
     if (targets.length > 0) await state.deleteObjects(by, bucketName, targets, now());
     if (next === null) return;
     [afterKey, afterVersionId] = [next.key, next.versionId];
-  }
-}
-
-/** Always the first page: what was on the one before is gone, and with it the place where it ended. */
-async function abortUploads(state: State, bucketName: string, signal: AbortSignal): Promise<void> {
-  const all = { prefix: "", delimiter: "", afterKey: "", afterUploadId: null };
-  while (!signal.aborted) {
-    const { uploads } = await state.listUploads({ bucket: bucketName, ...all, limit: REMOVED_AT_ONCE });
-    if (uploads.length === 0) return;
-    await Promise.all(uploads.map(({ key, uploadId }) => state.abortUpload(bucketName, key, uploadId)));
   }
 }

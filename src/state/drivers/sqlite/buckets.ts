@@ -15,7 +15,6 @@ const ALL = "SELECT * FROM buckets ORDER BY name";
 const OF_OWNER = "SELECT * FROM buckets WHERE owner = ? ORDER BY name";
 // A key with any version has one that is the latest.
 const ANY_VERSION = "SELECT 1 FROM objects WHERE bucket = ? AND is_latest = 1 LIMIT 1";
-const ANY_UPLOAD = "SELECT 1 FROM uploads WHERE bucket = ? AND completed_at IS NULL LIMIT 1";
 const ANY_PUBLISHED =
   "SELECT 1 FROM staged s JOIN publications p ON p.id = s.publication WHERE s.bucket = ? AND p.state = 1 LIMIT 1";
 
@@ -42,6 +41,7 @@ export function ensureBucket(store: Store, by: Principal, name: string): void {
   if (findBucket(store, name) === undefined) createBucket(store, by, name);
 }
 
+/** Unfinished uploads are no objects: they go with the bucket, as `aws s3 rb` and its like expect. */
 export function deleteBucket(store: Store, _by: Principal, name: string): void {
   const row = mustFindBucket(store, name);
   const refuse = (state: string): never => {
@@ -49,8 +49,8 @@ export function deleteBucket(store: Store, _by: Principal, name: string): void {
   };
   if (store.db.get(ANY_PUBLISHED, row.id) !== undefined) refuse("objects (delete them first)");
   if (store.db.get(ANY_VERSION, row.id) !== undefined) refuse("objects or older versions (delete them first)");
-  if (store.db.get(ANY_UPLOAD, row.id) !== undefined) refuse("unfinished uploads (abort them first)");
   removeRow(store, row);
+  purgeObjects(store, row);
 }
 
 /** Versions that are there stay as they are. */
