@@ -31,6 +31,8 @@ export interface SandboxSpec {
   readonly workFolder: string;
   /** Host path of the folder in the work folder that every script fills; it is never untouched. Absent: nothing is. */
   readonly outputFolder?: string;
+  /** Paths of all that lies in the work folder, relative to it, where the caller knows: then the driver need not look. Absent: it looks. */
+  readonly workEntries?: readonly string[];
   readonly mounts: readonly SandboxMount[];
   /** A path inside, writable. */
   readonly workingDirectory: string;

@@ -47,6 +47,29 @@ describe("AttemptFolder", () => {
     expect(names).toEqual([["a.jpg"], ["a.jpg"], ["b.jpg"], [], ["c.jpg"]]);
   });
 
+  it.each<[string, () => string | null]>([
+    ["without an input", () => null],
+    [
+      "with a blob to mount",
+      () => {
+        folder.setMountPoint("a.jpg");
+        return "/blobs/aa/bb";
+      },
+    ],
+    [
+      "with a copy to mount",
+      () => {
+        folder.setMountPoint("a.jpg");
+        writeFileSync(join(path, "input"), "bytes");
+        return join(path, "input");
+      },
+    ],
+  ])("knows all that is in it %s", (_, place) => {
+    const input = place();
+    const found = readdirSync(path, { recursive: true, encoding: "utf8" });
+    expect(folder.entries(input).toSorted()).toEqual(found.toSorted());
+  });
+
   it("moves with all that is in it", () => {
     folder.move(join(work, "other"));
     expect(readFileSync(join(work, "other", "script"), "utf8")).toBe("echo\n");

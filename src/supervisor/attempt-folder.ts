@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { overwriteFile } from "../lib/overwrite-file.ts";
 import type { SandboxMount } from "../sandbox/sandbox.ts";
 import { SCRIPT_PATHS } from "./script-paths.ts";
@@ -47,6 +48,13 @@ export class AttemptFolder {
       { kind: "folder", source: this.#path, target: SCRIPT_PATHS.root, readOnly: false },
       { kind: "folder", source: `${this.#path}/tmp`, target: SCRIPT_PATHS.tmp, readOnly: false },
     ];
+  }
+
+  /** Paths of all that is in it before a script runs, relative to it. @param input what `dropStale` was told */
+  entries(input: string | null): string[] {
+    const mountPoint = this.#mountPoint === null ? [] : [`in/${this.#mountPoint}`];
+    const copied = input !== null && dirname(input) === this.#path ? [basename(input)] : [];
+    return [...KEPT, ...mountPoint, ...copied];
   }
 
   fill(script: string, event: string): void {

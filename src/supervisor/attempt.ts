@@ -92,13 +92,14 @@ class AttemptRun {
     const { spec } = this.#order.revision;
     const limits = attemptLimits(spec, this.#options);
     const folder = await this.#takeFolder();
-    const mounts = [...folder.mounts, ...(await this.#inputMount(folder))];
+    const input = await this.#placeInput(folder);
     this.#instance = await this.#options.sandbox.create({
       id: this.#id,
       root: { kind: "host" },
       workFolder: folder.path,
       outputFolder: folder.output,
-      mounts,
+      workEntries: folder.entries(input?.source ?? null),
+      mounts: input === null ? folder.mounts : [...folder.mounts, input],
       workingDirectory: SCRIPT_PATHS.home,
       limits,
       network: spec.network,
@@ -120,12 +121,12 @@ class AttemptRun {
     return this.#folder;
   }
 
-  async #inputMount(folder: AttemptFolder): Promise<SandboxMount[]> {
+  async #placeInput(folder: AttemptFolder): Promise<SandboxMount | null> {
     const target = stagedInputPath(this.#order);
     folder.setMountPoint(target === null ? null : basename(target));
     const source = target === null ? null : await this.#host.input(folder.path);
     folder.dropStale(source);
-    return source === null || target === null ? [] : [{ kind: "blob", source, target, readOnly: true }];
+    return source === null || target === null ? null : { kind: "blob", source, target, readOnly: true };
   }
 
   /** Returns why the script was ended from outside; null when it ended by itself or by a limit. */

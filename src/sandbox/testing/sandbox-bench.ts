@@ -34,6 +34,7 @@ export interface RunOptions {
   readonly mounts?: readonly SandboxMount[];
   readonly network?: SandboxSpec["network"];
   readonly outputFolder?: string;
+  readonly workEntries?: readonly string[];
   readonly onOutput?: (chunk: Buffer, stream: "out" | "err") => void | Promise<void>;
   /** Called when the program was started, with the living sandbox. */
   readonly whileRunning?: (instance: Instance) => Promise<void> | void;
@@ -85,6 +86,7 @@ export class SandboxBench {
       root: { kind: "host" },
       workFolder,
       ...(options.outputFolder === undefined ? {} : { outputFolder: options.outputFolder }),
+      ...(options.workEntries === undefined ? {} : { workEntries: options.workEntries }),
       mounts: [{ kind: "folder", source: workFolder, target: "/work", readOnly: false }, ...(options.mounts ?? [])],
       workingDirectory: "/work",
       limits: { ...ROOMY_LIMITS, ...options.limits },

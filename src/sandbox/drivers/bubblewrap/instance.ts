@@ -5,7 +5,7 @@ import { runFileText } from "./launcher-script.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
 import { OWN_PROCESSES, type Slot } from "./slot.ts";
-import { type FolderSize, type GivenTimes, giveFolder, takeFolderBack, untouchedSince } from "./work-folder.ts";
+import { type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "./work-folder.ts";
 
 /** What an instance needs of its driver. */
 export interface InstanceDriver {
@@ -30,7 +30,7 @@ export class BubblewrapInstance implements Instance {
   readonly #driver: InstanceDriver;
   readonly #spec: SandboxSpec;
   readonly #slot: Slot;
-  #given: GivenTimes | null = null;
+  #given: GivenFolder | null = null;
   #untouched: ReadonlySet<string> | null = null;
   /** True when a run may have left something alive, or a pipe in other hands: the slot starts afresh then. */
   #unclean = false;
@@ -47,8 +47,11 @@ export class BubblewrapInstance implements Instance {
 
   /** Gives the work folder to the slot's user. */
   async prepare(): Promise<void> {
-    this.#given = new Map();
-    this.#given = await giveFolder(this.#spec.workFolder, this.#slot.user, this.#spec.outputFolder);
+    const { workFolder, outputFolder, workEntries } = this.#spec;
+    // What a script has been in is looked at anew: a link may stand where a folder was.
+    const entries = this.#untouched === null ? (workEntries ?? null) : null;
+    this.#given = { times: new Map(), entries: null };
+    this.#given = await giveFolder(workFolder, this.#slot.user, outputFolder, entries);
   }
 
   async exec(options: ExecOptions): Promise<ExecResult> {
@@ -120,8 +123,9 @@ export class BubblewrapInstance implements Instance {
   }
 
   async #takeBack(): Promise<FolderSize> {
-    if (this.#given !== null) this.#note(untouchedSince(this.#spec.workFolder, this.#given));
-    const size = await takeFolderBack(this.#spec.workFolder, this.#slot.user);
+    const given = this.#given ?? { times: new Map(), entries: null };
+    const { size, untouched } = await takeFolderBack(this.#spec.workFolder, this.#slot.user, given);
+    this.#note(untouched);
     this.#given = null;
     return size;
   }

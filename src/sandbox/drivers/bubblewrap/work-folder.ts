@@ -1,4 +1,4 @@
-import { chmodSync, lchownSync, lstatSync, readdirSync, type Stats } from "node:fs";
+import { type BigIntStats, chmodSync, lchownSync, lstatSync, readdirSync, type Stats } from "node:fs";
 import { walkInSlices } from "../../../lib/walk-tree.ts";
 import type { SlotUser } from "./slot.ts";
 
@@ -13,61 +13,105 @@ const BLOCK_BYTES = 512;
 const OWNER_FILE = 0o600;
 const OWNER_FOLDER = 0o700;
 
-/** When the inodes of a work folder, by name, last changed before a script could reach them. */
-export type GivenTimes = ReadonlyMap<string, bigint>;
+/** What is known of a work folder since it was given. */
+export interface GivenFolder {
+  /** When the inodes in it, by name, last changed before a script could reach them; `""` is the folder itself. */
+  readonly times: ReadonlyMap<string, bigint>;
+  /** Paths of all that lay in it, relative to it; null where nobody knows. */
+  readonly entries: readonly string[] | null;
+}
 
 /** Makes the slot's user the owner of the folder and all that the supervisor put in it. Nothing may run in it.
  *
  *  Nobody can set the time of an inode's last change, and every change sets it: that tells afterwards what a script left alone, in ways that Node
  *  cannot read too. The clock behind it may be coarse, so `output` is given once more, last: what changed before that, by that same
- *  clock, cannot be taken for what a script changes later. Anything else is left out of the answer. */
+ *  clock, cannot be taken for what a script changes later. Anything else is left out of the answer.
+ *  @param entries all that lies in the folder, for one that no script has been in: it is not looked for then */
 export async function giveFolder(
   folder: string,
   user: SlotUser | null,
   output: string | undefined,
-): Promise<GivenTimes> {
+  entries: readonly string[] | null,
+): Promise<GivenFolder> {
   if (user !== null) {
-    lchownSync(folder, user.uid, user.gid);
-    await walkInSlices(folder, ({ phase, path }) => {
-      if (phase === "enter") lchownSync(path, user.uid, user.gid);
-      return true;
-    });
+    const give = (path: string | Buffer): void => lchownSync(path, user.uid, user.gid);
+    give(folder);
+    if (entries !== null) for (const entry of entries) give(`${folder}/${entry}`);
+    else await everyEntry(folder, give);
   }
-  if (output === undefined) return new Map();
+  if (output === undefined) return { times: new Map(), entries };
   // Looking at an inode also makes newer kernels (6.13) take a finer clock for its next change.
-  const times = ["", ...readdirSync(folder)].map((name) => [name, changeTime(`${folder}/${name}`)] as const);
+  const names = ["", ...(entries?.filter(isTop) ?? readdirSync(folder))];
+  const times = names.map((name) => [name, changeTime(look(`${folder}/${name}`))] as const);
   lchownSync(output, user?.uid ?? UNCHANGED, user?.gid ?? UNCHANGED);
-  const end = changeTime(output);
-  return new Map(times.filter(([, time]) => time < end));
+  const end = changeTime(look(output));
+  return { times: new Map(times.filter(([, time]) => time < end)), entries };
 }
 
-/** Names of what has not changed since it was given. Every process of the sandbox must be gone, and the folder not yet be taken back. */
-export function untouchedSince(folder: string, given: GivenTimes): Set<string> {
-  return new Set([...given].filter(([name, time]) => changeTime(`${folder}/${name}`) === time).map(([name]) => name));
-}
-
-/** 0 for what is gone. */
-const changeTime = (path: string): bigint => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ctimeNs ?? 0n;
 /** For `chown`: no other owner, but the time of the change all the same. */
 const UNCHANGED = -1;
 
+type Look = BigIntStats | undefined;
+
+/** Undefined for what is gone. */
+const look = (path: string): Look => lstatSync(path, { bigint: true, throwIfNoEntry: false });
+const changeTime = (seen: Look): bigint => seen?.ctimeNs ?? 0n;
+const isTop = (entry: string): boolean => !entry.includes("/");
+
+export interface TakenFolder {
+  readonly size: FolderSize;
+  /** Names of what has not changed since it was given. */
+  readonly untouched: ReadonlySet<string>;
+}
+
 /** Makes the server the owner again and the only one with rights: modes 0600 and 0700, so no set-id bits and no access list counts any
  *  more (its mask becomes empty). Says what the folder holds. Every process of the sandbox must be gone: then the tree stands still,
- *  and no link can turn a call elsewhere. */
-export async function takeFolderBack(folder: string, user: SlotUser | null): Promise<FolderSize> {
+ *  and no link can turn a call elsewhere.
+ *
+ *  A folder whose inode is as it was given holds the names that it held: only the others are read. */
+export async function takeFolderBack(folder: string, user: SlotUser | null, given: GivenFolder): Promise<TakenFolder> {
   const meter = new Meter();
-  const take = (path: string | Buffer, isFolder: boolean): void => {
-    const stats = lstatSync(path);
+  const take: Take = (path, stats = lstatSync(path)) => {
     meter.add(stats);
     if (user !== null) lchownSync(path, OWN_UID, OWN_GID);
-    if (!stats.isSymbolicLink()) chmodSync(path, isFolder ? OWNER_FOLDER : OWNER_FILE);
+    if (!stats.isSymbolicLink()) chmodSync(path, stats.isDirectory() ? OWNER_FOLDER : OWNER_FILE);
   };
-  take(folder, true);
-  await walkInSlices(folder, ({ phase, kind, path }) => {
-    if (phase === "enter") take(path, kind === "folder");
+  const seen = new Map([...given.times.keys()].map((name) => [name, look(`${folder}/${name}`)]));
+  const untouched = new Set([...seen].filter(([name, now]) => changeTime(now) === given.times.get(name)).map(first));
+  take(folder, seen.get(""));
+  if (given.entries === null || !untouched.has("")) {
+    await everyEntry(folder, take);
+    return { size: meter.size(), untouched };
+  }
+  for (const name of given.entries.filter(isTop)) {
+    const [path, stats] = [`${folder}/${name}`, seen.get(name) ?? lstatSync(`${folder}/${name}`)];
+    take(path, stats);
+    if (!stats.isDirectory()) continue;
+    if (!untouched.has(name)) await everyEntry(path, take);
+    else for (const held of heldBy(given.entries, name)) await takeTree(`${folder}/${held}`, take);
+  }
+  return { size: meter.size(), untouched };
+}
+
+type Take = (path: string | Buffer, stats?: Stats | BigIntStats) => void;
+
+async function takeTree(path: string, take: Take): Promise<void> {
+  const stats = lstatSync(path);
+  take(path, stats);
+  if (stats.isDirectory()) await everyEntry(path, take);
+}
+
+const first = <T>([value]: readonly [T, unknown]): T => value;
+
+/** What lay right below a name of the work folder. */
+const heldBy = (entries: readonly string[], name: string): string[] =>
+  entries.filter((entry) => entry.startsWith(`${name}/`) && isTop(entry.slice(name.length + 1)));
+
+async function everyEntry(folder: string, visit: (path: Buffer) => void): Promise<void> {
+  await walkInSlices(folder, ({ phase, path }) => {
+    if (phase === "enter") visit(path);
     return true;
   });
-  return meter.size();
 }
 
 const OWN_UID = process.geteuid?.() ?? 0;
@@ -88,16 +132,17 @@ export async function measureFolder(folder: string, limits: FolderSize): Promise
 class Meter {
   #bytes = 0;
   #files = 0;
-  readonly #linked = new Set<number>();
+  readonly #linked = new Set<bigint>();
 
   /** A file with several names counts once in bytes. */
-  add(stats: Stats): void {
+  add(stats: Stats | BigIntStats): void {
     this.#files += 1;
     if (stats.nlink > 1 && !stats.isDirectory()) {
-      if (this.#linked.has(stats.ino)) return;
-      this.#linked.add(stats.ino);
+      const inode = BigInt(stats.ino);
+      if (this.#linked.has(inode)) return;
+      this.#linked.add(inode);
     }
-    this.#bytes += stats.blocks * BLOCK_BYTES;
+    this.#bytes += Number(stats.blocks) * BLOCK_BYTES;
   }
 
   within(limits: FolderSize): boolean {
