@@ -1,5 +1,6 @@
 import { SluiceError } from "../../../core/errors.ts";
 import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
+import type { CgroupCounts } from "./cgroup.ts";
 import { JobOutput } from "./job-output.ts";
 import type { LaunchEnd } from "./launcher.ts";
 import { LimitWatch, sizeLimit } from "./limit-watch.ts";
@@ -23,6 +24,13 @@ export interface RunOptions {
   readonly takeBack: () => Promise<FolderSize>;
   /** A sentence on why bubblewrap could not start, from what it said. */
   readonly explain: (output: string) => string;
+}
+
+/** What was counted when every process was gone. */
+interface Counted {
+  readonly usage: SandboxUsage;
+  /** Absent without control groups. */
+  readonly counts: CgroupCounts | undefined;
 }
 
 /** Longest delay that a timer takes; longer ones would fire at once. */
@@ -67,9 +75,10 @@ export class Run {
     try {
       const end = await this.#launch();
       const behind = await this.#empty(end);
-      const usage = this.usage();
+      const counts = slot.cgroup?.counts();
+      const usage = this.#usageOf(counts);
       for (const output of outputs) await output.finish();
-      return await this.#conclude(end, behind, usage);
+      return await this.#conclude(end, behind, { usage, counts });
     } finally {
       this.#ended = true;
       watch.stop();
@@ -85,7 +94,10 @@ export class Run {
   }
 
   usage(): SandboxUsage {
-    const counts = this.#launched ? this.#options.slot.cgroup?.counts() : undefined;
+    return this.#usageOf(this.#launched ? this.#options.slot.cgroup?.counts() : undefined);
+  }
+
+  #usageOf(counts: CgroupCounts | undefined): SandboxUsage {
     return {
       wallMs: this.#startedAt === 0 ? 0 : performance.now() - this.#startedAt,
       cpuMs: counts?.cpuMs ?? null,
@@ -175,21 +187,20 @@ export class Run {
     return behind;
   }
 
-  async #conclude(end: LaunchEnd, behind: number, usage: SandboxUsage): Promise<ExecResult> {
+  async #conclude(end: LaunchEnd, behind: number, { usage, counts }: Counted): Promise<ExecResult> {
     if (this.#failure !== null) throw this.#failure.error;
     const status = endStatus(end);
-    const limit = await this.#limit(end);
+    const limit = await this.#limit(end, counts);
     const notes = behind === 0 ? [] : [behindNote(behind)];
     if (limit === null && this.#cause === null && status.exitCode !== 0) this.#checkStarted(end);
     return { ...status, limit, notes, usage };
   }
 
   /** The limit that ended the run: the one that made the driver stop it, else what the kernel counted, else what the folder holds. */
-  async #limit(end: LaunchEnd): Promise<Limit | null> {
-    const { slot, limits, takeBack } = this.#options;
+  async #limit(end: LaunchEnd, counts: CgroupCounts | undefined): Promise<Limit | null> {
+    const { limits, takeBack } = this.#options;
     const size = await takeBack();
     if (this.#cause !== null) return this.#cause.limit;
-    const counts = slot.cgroup?.counts();
     if (counts !== undefined && counts.oomKills > 0) return "memory";
     const code = end.kind === "exited" ? end.code : null;
     const over = sizeLimit(size, { bytes: limits.diskBytes, files: limits.files });
