@@ -5,7 +5,7 @@ import { SluiceError } from "../core/errors.ts";
 import { BLOCK_BYTES, type StagedBlob } from "../core/object.ts";
 import { BlobHash } from "./blob-hash.ts";
 import type { WriterDeps } from "./blob-writer.ts";
-import { chmodFile, closeFile, openFile, readFully, statFile, systemCode } from "./disk-io.ts";
+import { chmodFile, closeFile, openFile, readFully, systemCode } from "./disk-io.ts";
 
 const OPEN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const SETUID_SETGID_STICKY = 0o7000;
@@ -16,23 +16,26 @@ const copyFile: (from: string, to: string, mode: number) => Promise<void> = prom
  *
  *  move: the name is moved first, then owner and mode are taken, then the bytes are hashed and synced through one descriptor, so that what
  *  was hashed is what is kept. A file with a second name is copied instead: the other name would still lead to it.
- *  copy: the source stays as it is (its setuid bits are dropped first, so that no copy ever has them). */
+ *  copy: the source stays as it is (its setuid bits are dropped first, so that no copy ever has them).
+ *
+ *  A small file is read in the same turn: it was written a moment ago, and each trip to the thread pool costs more than reading it. */
 export async function adoptFile(deps: WriterDeps, path: string, how: "move" | "copy"): Promise<StagedBlob> {
-  const source = await openOutput(path);
+  const source = openOutput(path);
   try {
-    const stats = await statFile(source);
+    const stats = fs.fstatSync(source);
     if (!stats.isFile()) throw outputInvalid(path, "is not a regular file");
-    if (stats.size <= deps.inlineBytes) return await inlineBlob(deps, source, stats.size);
+    if (stats.size <= deps.inlineBytes) return inlineBlob(deps, source, stats.size);
     if (how === "move" && stats.nlink === 1) return await moveIn(deps, path, source);
     return await copyIn(deps, source, stats);
   } finally {
-    await closeFile(source);
+    fs.closeSync(source);
   }
 }
 
-async function inlineBlob(deps: WriterDeps, fd: number, size: number): Promise<StagedBlob> {
+function inlineBlob(deps: WriterDeps, fd: number, size: number): StagedBlob {
   const bytes = new Uint8Array(size);
-  const count = await readFully(fd, bytes, 0);
+  let count = 0;
+  for (let got = -1; got !== 0 && count < size; count += got) got = fs.readSync(fd, bytes, count, size - count, count);
   const inline = count === size ? bytes : bytes.slice(0, count);
   const hash = new BlobHash();
   hash.update(inline);
@@ -87,9 +90,9 @@ async function secure(deps: WriterDeps, blobId: string, fd: number): Promise<Sta
 }
 
 /** Links, sockets and files without the right to read are the maker's mistake, not a defect here. */
-async function openOutput(path: string): Promise<number> {
+function openOutput(path: string): number {
   try {
-    return await openFile(path, OPEN);
+    return fs.openSync(path, OPEN);
   } catch (error) {
     const code = systemCode(error);
     if (code === "ELOOP" || code === "ENXIO") throw outputInvalid(path, "is not a regular file");

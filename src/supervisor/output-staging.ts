@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { isSluiceError, SluiceError } from "../core/errors.ts";
 import { crashPoint } from "../lib/crash-point.ts";
 import type { StagedOutput } from "../state/state.ts";
@@ -6,6 +7,8 @@ import type { PlannedOutput } from "./output-plan.ts";
 
 /** Enough to keep a disk busy with fsyncs; more would only queue. */
 const AT_ONCE = 8;
+/** Small outputs are staged without a wait: after so long others have their turn. */
+const SLICE_MS = 4;
 
 export interface StagedOutputs {
   /** What `finish` takes; chunks before it were handed over already. */
@@ -59,9 +62,14 @@ async function stageBatch(
   const results: StagedOutput[][] = [];
   let next = 0;
   let failed = false;
+  let sliceEnd = performance.now() + SLICE_MS;
   const work = async (): Promise<void> => {
     for (let index = next++; index < part.length && !failed; index = next++) {
       const planned = part[index];
+      if (performance.now() > sliceEnd) {
+        await setImmediate();
+        sliceEnd = performance.now() + SLICE_MS;
+      }
       if (planned !== undefined) results[index] = await stageOne(planned, folder, host, mayMove, skipped);
     }
   };
