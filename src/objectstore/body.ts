@@ -10,7 +10,7 @@ import type { Call } from "./call.ts";
 import { contentLength, type S3Request } from "./request.ts";
 
 /** S3's largest object. */
-const MAX_OBJECT_BYTES = 5 * 1024 ** 4;
+export const MAX_OBJECT_BYTES = 5 * 1024 ** 4;
 
 /** One promise about the body that is checked when all of it has come. */
 interface Check {

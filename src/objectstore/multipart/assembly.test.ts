@@ -40,6 +40,14 @@ describe("claim", () => {
     expect(assembly.claim(1, 3, newId)).toBe(0);
   });
 
+  it("has no place behind the end of the largest object, which no file system may hold", () => {
+    const assembly = open();
+    expect(assembly.claim(10_000, 5 * 1024 ** 3, newId)).toBeNull();
+    expect(assembly.claim(1, 5 * 1024 ** 3, newId)).toBe(0);
+    expect(assembly.claim(1024, 5 * 1024 ** 3, newId)).toBe(1023 * 5 * 1024 ** 3);
+    expect(assembly.claim(1025, 5 * 1024 ** 3, newId)).toBeNull();
+  });
+
   it("knows the places of parts from before a restart", () => {
     const assembly = new Assembly("u", { blobId: "old", partBytes: 8 * MIB }, [
       partOf(1),

@@ -1,5 +1,6 @@
 import { SluiceError } from "../../core/errors.ts";
 import type { MultipartUpload, Part } from "../../state/object-calls.ts";
+import { MAX_OBJECT_BYTES } from "../body.ts";
 
 /** The smallest part that S3 allows before the last one. A smaller one, unless it is the first, tells nothing about the size of the others. */
 export const MIN_PART_BYTES = 5 * 1024 * 1024;
@@ -47,12 +48,14 @@ export class Assembly {
     this.checkOpen();
     if (sizeBytes === 0 || this.#slots.has(number)) return null;
     if (this.#file === null) {
+      if (number * sizeBytes > MAX_OBJECT_BYTES) return null;
       if (number > 1 && sizeBytes < MIN_PART_BYTES) return null;
       this.#file = { blobId: newBlobId(), partBytes: sizeBytes };
     }
-    if (sizeBytes > this.#file.partBytes) return null;
+    const { partBytes } = this.#file;
+    if (sizeBytes > partBytes || number * partBytes > MAX_OBJECT_BYTES) return null;
     this.#slots.add(number);
-    return (number - 1) * this.#file.partBytes;
+    return (number - 1) * partBytes;
   }
 
   /** A row names the part, and so the file. */

@@ -5,6 +5,7 @@ import { CHECKSUM_PREFIX } from "../../../s3/checksums.ts";
 import { s3Error } from "../../../s3/errors.ts";
 import { element, xmlDocument } from "../../../s3/xml-write.ts";
 import type { MultipartUpload, Part } from "../../../state/object-calls.ts";
+import { MAX_OBJECT_BYTES } from "../../body.ts";
 import type { Call } from "../../call.ts";
 import { joinedChecksums, joinedEtag } from "../../multipart/joined-checksum.ts";
 import { versionHeaders } from "../../object-headers.ts";
@@ -72,6 +73,9 @@ async function complete(call: Call, upload: MultipartUpload, named: readonly Nam
 function checkPromises({ request }: Call, upload: MultipartUpload, chosen: readonly Part[]): void {
   const size = header(request.headers, "x-amz-mp-object-size");
   const actual = chosen.reduce((sum, part) => sum + part.sizeBytes, 0);
+  if (actual > MAX_OBJECT_BYTES) {
+    throw s3Error("EntityTooLarge", `Cannot complete the upload: at most ${MAX_OBJECT_BYTES} bytes are allowed`);
+  }
   if (size !== undefined && Number(size) !== actual) {
     throw s3Error(
       "InvalidRequest",
