@@ -1,4 +1,4 @@
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
@@ -8,11 +8,26 @@ const reports = process.env.SLUICE_TEST_REPORTS;
 // Each state that a test opens is a worker thread that reads a hundred source files: with their types stripped once it opens in half the time.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
 
-/** Two projects: `unit` runs beside the source in seconds; `e2e` starts real servers and real programs, one file at a time. */
+/** Tests of what a process has, or does to itself: descriptors, children, control groups by its id, umask, mounts. */
+const alone = [
+  "src/sandbox/**/*.test.ts",
+  "src/main/*.test.ts",
+  "src/supervisor/hostile-scripts.test.ts",
+  "src/objectstore/file-blobs.test.ts",
+  "src/lib/walk-tree.test.ts",
+];
+
+// Unit tests wait for disks and programs half of their time.
+const unit = { testTimeout: 30_000, maxWorkers: availableParallelism() + 2 };
+
+/** `unit` runs beside the source, many files in one process, and `unit-alone` each file in a process of its own; `e2e` starts real servers and
+ *  real programs, one file at a time. */
 export default defineConfig({
   test: {
     // Machines that are shared stall for seconds now and then; a test that fails three times in a row fails.
     retry: process.env.CI ? 2 : 0,
+    // What a test waits for comes in a moment, or on such a machine later.
+    expect: { poll: { timeout: 20_000 } },
     // Worker threads that strip types run WebAssembly; V8's table of protected code pages then loses entries when such a thread ends, on
     // processors with protection keys ("Check failed: jit_page.has_value()", archestra-ai/archestra#6177).
     execArgv: ["--no-memory-protection-keys"],
@@ -20,7 +35,17 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["src/**/*.test.ts", "test/rules/*.test.ts"], testTimeout: 30_000 },
+        test: {
+          ...unit,
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/rules/*.test.ts"],
+          exclude: alone,
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: { ...unit, name: "unit-alone", include: alone },
       },
       {
         extends: true,

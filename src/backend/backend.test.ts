@@ -184,7 +184,7 @@ describe.each(Object.keys(DRIVERS))("backend %s", (name) => {
     const ended = vi.fn();
     backend.start(lease, ended);
     expect(backend.running()).toEqual([lease.lease]);
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce());
+    await expect.poll(() => ended).toHaveBeenCalledOnce();
     expect(backend.running()).toEqual([]);
     expect(await state.job(lease.job.id)).toMatchObject({ state: "SUCCEEDED", outputCount: 2 });
     expect((await state.jobOutputs(lease.job.id, 10)).map((object) => object.key)).toEqual(["out/a", "out/b"]);
@@ -204,11 +204,11 @@ describe.each(Object.keys(DRIVERS))("backend %s", (name) => {
     const lease = await leased();
     const ended = vi.fn();
     backend.start(lease, ended);
-    await vi.waitFor(async () => expect((await state.attempts(lease.job.id))[0]?.state).toBe("RUNNING"));
+    await expect.poll(async () => (await state.attempts(lease.job.id))[0]?.state).toBe("RUNNING");
     const { running } = await state.cancelJob(SYSTEM_PRINCIPAL, lease.job.id, Date.now());
     expect(running).toMatchObject({ jobId: lease.job.id, attempt: 1 });
     await backend.stop(lease.lease, "cancelled");
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce());
+    await expect.poll(() => ended).toHaveBeenCalledOnce();
     expect(await state.job(lease.job.id)).toMatchObject({ state: "CANCELLED" });
     expect(await state.attempts(lease.job.id)).toMatchObject([{ state: "ENDED", outcome: "cancelled" }]);
     expect(await state.jobOutputs(lease.job.id, 10)).toEqual([]);
@@ -218,7 +218,7 @@ describe.each(Object.keys(DRIVERS))("backend %s", (name) => {
     const { backend } = await rig({ endless: true });
     const lease = await leased();
     backend.start(lease, () => {});
-    await vi.waitFor(async () => expect((await state.attempts(lease.job.id))[0]?.state).toBe("RUNNING"));
+    await expect.poll(async () => (await state.attempts(lease.job.id))[0]?.state).toBe("RUNNING");
     await backend.stop(lease.lease, "stopped");
     expect(await state.job(lease.job.id)).toMatchObject({
       state: "QUEUED",
@@ -231,12 +231,12 @@ describe.each(Object.keys(DRIVERS))("backend %s", (name) => {
     const first = await leased();
     const ended = vi.fn();
     backend.start(first, ended);
-    await vi.waitFor(async () => expect((await state.attempts(first.job.id))[0]?.state).toBe("RUNNING"));
+    await expect.poll(async () => (await state.attempts(first.job.id))[0]?.state).toBe("RUNNING");
     await state.recoverAttempts(name, Date.now());
     const grants = { resources: {}, devices: [] };
     const [second] = await state.leaseJobs([{ jobId: first.job.id, worker: name, grants }], Date.now());
     expect(second?.lease.attempt).toBe(2);
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce());
+    await expect.poll(() => ended).toHaveBeenCalledOnce();
     expect(await state.job(first.job.id)).toMatchObject({ state: "RUNNING", attempt: 2 });
     expect(await state.jobOutputs(first.job.id, 10)).toEqual([]);
     // The state makes them garbage, as it alone knows whether a row names them.
@@ -249,7 +249,7 @@ describe.each(Object.keys(DRIVERS))("backend %s", (name) => {
     const lease = await leased();
     const ended = vi.fn();
     backend.start(lease, ended);
-    await vi.waitFor(async () => expect((await state.attempts(lease.job.id))[0]?.state).toBe("RUNNING"));
+    await expect.poll(async () => (await state.attempts(lease.job.id))[0]?.state).toBe("RUNNING");
     await backend.close();
     expect(ended).toHaveBeenCalledOnce();
     expect(await state.job(lease.job.id)).toMatchObject({ state: "QUEUED" });

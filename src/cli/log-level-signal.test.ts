@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { createLog, type LogLevel } from "../lib/log.ts";
 import { logLevelSignal } from "./log-level-signal.ts";
 
@@ -20,10 +20,10 @@ it("takes the level that the settings have now, and stays with the old one when 
   };
   const { release } = logLevelSignal({ read, take, log }, source);
   source.emit("SIGHUP");
-  await vi.waitFor(() => expect(level).toBe("debug"));
+  await expect.poll(() => level).toBe("debug");
   written = null;
   source.emit("SIGHUP");
-  await vi.waitFor(() => expect(lines.at(-1)).toContain("mistakes"));
+  await expect.poll(() => lines.at(-1)).toContain("mistakes");
   expect(level).toBe("debug");
   release();
   expect(source.listenerCount("SIGHUP")).toBe(0);

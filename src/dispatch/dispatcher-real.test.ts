@@ -108,7 +108,7 @@ describe("dispatcher on the real state", () => {
     expect(await settled(140)).toEqual({ SUCCEEDED: 120, FAILED: 20 });
     for (const id of early.slice(0, 5)) expect(await state.attempts(id)).toHaveLength(1);
     expect(peak).toBeLessThanOrEqual(4);
-    await vi.waitFor(() => expect(dispatcher.view().workers).toMatchObject([{ attempts: 0, reserved: { cpu: 0 } }]));
+    await expect.poll(() => dispatcher.view().workers).toMatchObject([{ attempts: 0, reserved: { cpu: 0 } }]);
     expect(lines).toEqual([]);
   });
 
@@ -134,7 +134,7 @@ describe("dispatcher on the real state", () => {
       }),
     );
     expect(await settled(80)).toMatchObject({ CANCELLED: cancelled });
-    await vi.waitFor(() => expect(dispatcher.view().workers).toMatchObject([{ attempts: 0, reserved: { cpu: 0 } }]));
+    await expect.poll(() => dispatcher.view().workers).toMatchObject([{ attempts: 0, reserved: { cpu: 0 } }]);
     const rows = await state.queues(null, 1, Date.now());
     expect(rows.filter(({ active }) => active > 0)).toEqual([]);
   });
@@ -143,7 +143,7 @@ describe("dispatcher on the real state", () => {
     await apply("a");
     const first = await start(() => ENDLESS);
     const ids = await enqueue("a", 6);
-    await vi.waitFor(() => expect(first.view().workers).toMatchObject([{ attempts: 4 }]));
+    await expect.poll(() => first.view().workers).toMatchObject([{ attempts: 4 }]);
     await first.drain(0);
     const stopped = await Promise.all(ids.map((id) => state.job(id)));
     expect(stopped.map((job) => [job?.state, job?.counts.uncleanStops])).toEqual(Array(6).fill(["QUEUED", 0]));

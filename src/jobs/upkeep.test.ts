@@ -19,7 +19,7 @@ it("removes old jobs batch by batch with their logs, then old changes", async ()
     clock,
     log: silentLog,
   });
-  await vi.waitFor(() => expect(expireChanges).toHaveBeenCalledOnce());
+  await expect.poll(() => expireChanges).toHaveBeenCalledOnce();
   await retention.stop();
   expect(expireJobs.mock.calls).toEqual([
     [7000, 200],
@@ -41,7 +41,7 @@ it("keeps everything when told to, and tries again after a failure", async () =>
     log: silentLog,
     everyMs: 1,
   });
-  await vi.waitFor(() => expect(expireChanges.mock.calls.length).toBeGreaterThan(1));
+  await expect.poll(() => expireChanges.mock.calls.length).toBeGreaterThan(1);
   await retention.stop();
   expect(expireJobs).not.toHaveBeenCalled();
 });
@@ -61,7 +61,7 @@ it("fans out at start, when there is more to do only, and once more when a notic
     },
   };
   const loop = startFanOut({ state, log: silentLog, chunk: 7 });
-  await vi.waitFor(() => expect(continueFanOut).toHaveBeenCalledTimes(3));
+  await expect.poll(() => continueFanOut).toHaveBeenCalledTimes(3);
   expect(continueFanOut).toHaveBeenCalledWith(7);
   notify({ lastSeq: 1, services: [], kinds: ["job.succeeded"], moreToDo: false });
   await new Promise((resolve) => setImmediate(resolve));
@@ -69,6 +69,6 @@ it("fans out at start, when there is more to do only, and once more when a notic
   left = 1;
   notify({ lastSeq: 2, services: [], kinds: ["service.removed"], moreToDo: true });
   notify({ lastSeq: 3, services: [], kinds: ["job.succeeded"], moreToDo: true });
-  await vi.waitFor(() => expect(continueFanOut.mock.calls.length).toBeGreaterThanOrEqual(5));
+  await expect.poll(() => continueFanOut.mock.calls.length).toBeGreaterThanOrEqual(5);
   await loop.stop();
 });

@@ -1,4 +1,4 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { createLog } from "../lib/log.ts";
 import { keepReserve } from "./keep-reserve.ts";
 
@@ -18,7 +18,7 @@ it("makes the reserve at once, again and again, and one at a time", async () => 
   };
   const stop = keepReserve({ restore }, silent, 5);
   expect(calls).toBe(1);
-  await vi.waitFor(() => expect(calls).toBeGreaterThan(2));
+  await expect.poll(() => calls).toBeGreaterThan(2);
   await stop();
   expect({ running, most }).toEqual({ running: 0, most: 1 });
   const before = calls;
@@ -42,7 +42,7 @@ it("says what went wrong, and tries again", async () => {
     ),
     5,
   );
-  await vi.waitFor(() => expect(calls).toBeGreaterThan(1));
+  await expect.poll(() => calls).toBeGreaterThan(1);
   await stop();
   expect(lines).toHaveLength(1);
   expect(lines[0]).toContain("EIO");

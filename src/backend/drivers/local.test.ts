@@ -162,7 +162,7 @@ describe("the local backend", () => {
       await expect(host.finish(OK, [await stage(host, "a")])).rejects.toBe(stale);
     });
     made.start(LEASED, ended);
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce());
+    await expect.poll(() => ended).toHaveBeenCalledOnce();
     expect(finishes).toHaveLength(1);
     expect(logCalls).toEqual(["discarded"]);
     expect(discarded).toEqual([]);
@@ -185,7 +185,7 @@ describe("the local backend", () => {
     const ended = vi.fn();
     const made = backend(async (host) => host.finish(OK, [await stage(host, "a")]));
     made.start(LEASED, ended);
-    await vi.waitFor(() => expect(finishes.length).toBeGreaterThan(0));
+    await expect.poll(() => finishes.length).toBeGreaterThan(0);
     await made.close();
     expect(ended).toHaveBeenCalledOnce();
     expect(discarded).toEqual([]);
