@@ -2,6 +2,7 @@
 # Installs what is missing to run Sluice, its demo and its tests, when it may (root or sudo; apt, dnf or apk);
 # otherwise prints the one line to run. Safe to run again: it does nothing when all is there.
 #   setup.sh            what Sluice, its demo and its tests need
+#   setup.sh --clients  that, and the S3 clients of test/e2e/clients (without them their tests are skipped)
 #   setup.sh --peers    only the S3 servers that `npm run bench` compares with, built from source (minutes, 2 GB of module cache)
 set -euo pipefail
 
@@ -12,6 +13,22 @@ needs=(
   ffmpeg:ffmpeg:ffmpeg-free:ffmpeg
   rclone:rclone:rclone:rclone
   strace:strace:strace:strace
+)
+
+# What --clients adds. Debian's aws is version 2, the one from PyPI below version 1: both are in use.
+client_needs=(
+  /usr/bin/aws:awscli:awscli2:aws-cli
+  chromium:chromium:chromium:chromium
+  s3cmd:s3cmd:s3cmd:s3cmd
+  s3fs:s3fs:s3fs-fuse:s3fs-fuse
+)
+
+# Clients from PyPI, at the versions that are tested.
+python_clients=(
+  awscli==1.46.3
+  boto3==1.44.3
+  botocore==1.44.8
+  awscrt==0.38.1
 )
 
 as_root() {
@@ -76,6 +93,27 @@ EOT
   as_root apparmor_parser -r "$profile"
 }
 
+install_clients() {
+  # Debian has the module that makes virtual environments in a package apart, which no program shows.
+  if ! python3 -c 'import ensurepip' 2>/dev/null; then needs+=(python3-with-venv:python3-venv:python3:python3); fi
+  needs+=("${client_needs[@]}")
+  install_packages
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/clients log
+  if [ "$(cat "$folder/versions" 2>/dev/null)" = "${python_clients[*]}" ] && "$folder/bin/python" -c 'import boto3, awscrt' 2>/dev/null; then
+    return 0
+  fi
+  echo "setup: installing ${python_clients[*]} into $folder" >&2
+  log=$(mktemp)
+  rm -rf "$folder"
+  if ! { python3 -m venv "$folder" && "$folder/bin/pip" install --disable-pip-version-check "${python_clients[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "setup: could not install ${python_clients[*]}; the whole output is in $log" >&2
+    return 1
+  fi
+  rm -f "$log"
+  echo "${python_clients[*]}" >"$folder/versions"
+}
+
 # program : Go package at the version that is compared with. MinIO's last community release has a tag that Go cannot name: this is its commit.
 peers=(
   minio:github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
@@ -110,6 +148,10 @@ case ${1:-} in
     install_packages
     allow_user_namespaces
     ;;
+  --clients)
+    install_clients
+    allow_user_namespaces
+    ;;
   --peers) build_peers ;;
-  *) echo "setup: unknown argument $1 (there is --peers)" >&2 && exit 2 ;;
+  *) echo "setup: unknown argument $1 (there are --clients and --peers)" >&2 && exit 2 ;;
 esac

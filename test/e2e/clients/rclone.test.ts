@@ -1,4 +1,3 @@
-import { execFile, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   mkdirSync,
@@ -12,16 +11,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ACCESS_KEY, type S3Process, SECRET_KEY, startS3 } from "../support/s3-process.ts";
+import { clientProgram, rcloneEnv, runProgram } from "../../support/client-programs.ts";
+import { type S3Process, startS3 } from "../../support/s3-process.ts";
 
-const installed = spawnSync("rclone", ["version"]).status === 0;
-if (!installed) console.warn("rclone is not installed: its tests are skipped (scripts/setup.sh installs it)");
+const program = clientProgram("rclone");
 
-const run = promisify(execFile);
-
-describe.skipIf(!installed).each(["Minio", "Other"])("rclone with provider %s", (provider) => {
+describe.skipIf(program === null).each(["Minio", "Other"])("rclone with provider %s", (provider) => {
   let s3: S3Process;
   let dir: string;
 
@@ -35,20 +31,10 @@ describe.skipIf(!installed).each(["Minio", "Other"])("rclone with provider %s", 
     rmSync(dir, { recursive: true });
   });
 
-  async function rclone(...args: string[]): Promise<string> {
-    const env = {
-      PATH: process.env.PATH,
-      HOME: dir,
-      RCLONE_CONFIG: "/dev/null",
-      RCLONE_CONFIG_S_TYPE: "s3",
-      RCLONE_CONFIG_S_PROVIDER: provider,
-      RCLONE_CONFIG_S_ACCESS_KEY_ID: ACCESS_KEY,
-      RCLONE_CONFIG_S_SECRET_ACCESS_KEY: SECRET_KEY,
-      RCLONE_CONFIG_S_ENDPOINT: s3.endpoint,
-    };
-    const { stdout } = await run("rclone", ["--retries", "1", "--low-level-retries", "1", ...args], { env });
-    return stdout;
-  }
+  const rclone = (...args: string[]): Promise<string> =>
+    runProgram(program ?? "", ["--retries", "1", "--low-level-retries", "1", ...args], {
+      env: rcloneEnv(dir, s3.endpoint, provider),
+    });
 
   it("copies a tree in and out, with times, and finds nothing to do the second time", async () => {
     const files: Record<string, Buffer> = {
@@ -94,5 +80,50 @@ describe.skipIf(!installed).each(["Minio", "Other"])("rclone with provider %s", 
     await rclone("copyto", join(dir, "one"), "s:purged/y/one");
     await rclone("purge", "s:purged");
     expect(await rclone("lsd", "s:")).not.toContain("purged");
+  });
+
+  it("sends large files and streams by parts, and copies and moves on the server", async () => {
+    const content = randomBytes(40 * 1024 * 1024);
+    writeFileSync(join(dir, "large"), content);
+    const byParts = ["--s3-upload-cutoff", "10M", "--s3-chunk-size", "6M", "--s3-copy-cutoff", "10M"];
+    await rclone(...byParts, "copyto", join(dir, "large"), "s:large/one");
+    await runProgram(program ?? "", [...byParts, "rcat", "s:large/piped"], {
+      env: rcloneEnv(dir, s3.endpoint, provider),
+      input: content,
+    });
+    await rclone(...byParts, "copyto", "s:large/one", "s:large/sub/two");
+    await rclone(...byParts, "moveto", "s:large/one", "s:large/three");
+    expect((await rclone("lsf", "-R", "--files-only", "s:large")).trim().split("\n").toSorted()).toEqual([
+      "piped",
+      "sub/two",
+      "three",
+    ]);
+    for (const name of ["piped", "sub/two", "three"]) {
+      await rclone("copyto", `s:large/${name}`, join(dir, "back"));
+      expect(readFileSync(join(dir, "back")).equals(content), name).toBe(true);
+    }
+    expect(await rclone("backend", "list-multipart-uploads", "s:large")).not.toContain("Key");
+  });
+
+  it("sees and brings back old versions", async () => {
+    await rclone("mkdir", "s:versioned");
+    expect(await rclone("backend", "versioning", "s:versioned", "Enabled")).toContain("Enabled");
+    for (const text of ["first", "second"]) {
+      writeFileSync(join(dir, "text"), text);
+      await rclone("copyto", "--ignore-times", join(dir, "text"), "s:versioned/text");
+    }
+    await rclone("deletefile", "s:versioned/text");
+    expect(await rclone("lsf", "s:versioned")).toBe("");
+    const versions = (await rclone("--s3-versions", "lsf", "s:versioned")).trim().split("\n");
+    expect(versions).toHaveLength(2);
+    const texts = await Promise.all(versions.map((name) => rclone("--s3-versions", "cat", `s:versioned/${name}`)));
+    expect(texts.toSorted()).toEqual(["first", "second"]);
+  });
+
+  it("signs an address that anybody can read with", async () => {
+    writeFileSync(join(dir, "shared"), "shared");
+    await rclone("copyto", join(dir, "shared"), "s:linked/a b+ä");
+    const address = (await rclone("link", "--expire", "1m", "s:linked/a b+ä")).trim();
+    expect(await (await fetch(address)).text()).toBe("shared");
   });
 });
