@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { Crc32c } from "./crc32c.ts";
+import { Crc64Nvme } from "./crc64nvme.ts";
 import { s3Error } from "./errors.ts";
 
 /** A digest of bytes that arrive in pieces. */
@@ -20,6 +21,7 @@ interface Algorithm {
 const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
   crc32: { bytes: 4, create: crc32Hasher },
   crc32c: { bytes: 4, create: crc32cHasher },
+  crc64nvme: { bytes: 8, create: () => new Crc64Nvme() },
   sha1: { bytes: 20, create: () => createHash("sha1") },
   sha256: { bytes: 32, create: () => createHash("sha256") },
 };

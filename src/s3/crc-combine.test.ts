@@ -21,7 +21,7 @@ const SIZES = [
   [65_536, 131_072],
 ];
 
-describe.each(["crc32", "crc32c"])("%s", (algorithm) => {
+describe.each(["crc32", "crc32c", "crc64nvme"])("%s", (algorithm) => {
   it.each(SIZES)("of %d and %d bytes is that of all of them", (first, second) => {
     const [a, b] = [randomBytes(first ?? 0), randomBytes(second ?? 0)];
     if (!isCrc(algorithm)) throw new Error("a CRC");

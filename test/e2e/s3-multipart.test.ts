@@ -136,6 +136,7 @@ describe("checksums", () => {
     [ChecksumAlgorithm.CRC32, "COMPOSITE"],
     [ChecksumAlgorithm.CRC32, "FULL_OBJECT"],
     [ChecksumAlgorithm.CRC32C, "FULL_OBJECT"],
+    [ChecksumAlgorithm.CRC64NVME, "FULL_OBJECT"],
     [ChecksumAlgorithm.SHA256, "COMPOSITE"],
     [ChecksumAlgorithm.SHA1, "COMPOSITE"],
   ] as const)("%s %s: kept, and checked by the client that reads", async (algorithm, type) => {

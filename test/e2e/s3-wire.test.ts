@@ -96,7 +96,7 @@ describe("bodies", () => {
     ["a Content-MD5 that is none", { headers: { "content-md5": "nonsense" } }, "InvalidDigest"],
     ["a wrong CRC32", { headers: { "x-amz-checksum-crc32": "AAAAAA==" } }, "BadDigest"],
     ["a checksum that is none", { headers: { "x-amz-checksum-crc32": "AAAA" } }, "InvalidRequest"],
-    ["an unknown checksum", { headers: { "x-amz-checksum-crc64nvme": "AAAAAAAAAAA=" } }, "NotImplemented"],
+    ["an unknown checksum", { headers: { "x-amz-checksum-md4": "AAAA" } }, "NotImplemented"],
     ["an unknown payload form", { payloadHash: "STREAMING-NONSENSE" }, "NotImplemented"],
     ["a public ACL", { headers: { "x-amz-acl": "public-read" } }, "AccessControlListNotSupported"],
   ])("with %s are refused and leave nothing", async (_, request, code) => {
