@@ -5,6 +5,7 @@ import {
   isTerminal,
   MAX_INFRASTRUCTURE_ENDS,
   MAX_UNCLEAN_STOPS,
+  mayEndLate,
   type Reason,
 } from "./job.ts";
 
@@ -68,4 +69,12 @@ describe("what a job does after an attempt that did not succeed", () => {
 it("knows the three states that nothing leaves", () => {
   const states = ["QUEUED", "RUNNING", "DELIVERING", "SUCCEEDED", "FAILED", "CANCELLED"] as const;
   expect(states.filter(isTerminal)).toEqual(["SUCCEEDED", "FAILED", "CANCELLED"]);
+});
+
+it("lets a lost attempt end late by what its script did, and by nothing else", () => {
+  for (const late of ["ok", ...SCRIPT] as const) expect(mayEndLate("lost", late)).toBe(true);
+  for (const late of ["lost", "infrastructure", "stopped", "cancelled"] as const)
+    expect(mayEndLate("lost", late)).toBe(false);
+  for (const ended of ["ok", "exit", "stopped", "infrastructure", null] as const)
+    expect(mayEndLate(ended, "ok")).toBe(false);
 });

@@ -12,7 +12,7 @@ export type JobState = "QUEUED" | "RUNNING" | "DELIVERING" | "SUCCEEDED" | "FAIL
 export const TERMINAL_STATES: readonly JobState[] = ["SUCCEEDED", "FAILED", "CANCELLED"];
 export const isTerminal = (state: JobState): boolean => TERMINAL_STATES.includes(state);
 
-/** LEASED → RUNNING → STOPPING → ENDED(outcome). Its capacity is free at ENDED. */
+/** LEASED → RUNNING → STOPPING → ENDED(outcome). Its capacity is free at ENDED. ENDED(lost) may become another outcome: see `mayEndLate`. */
 export type AttemptState = "LEASED" | "RUNNING" | "STOPPING" | "ENDED";
 
 /** Why an attempt ended, and so why its job failed when it did.
@@ -37,6 +37,14 @@ export type Reason =
   | "poison";
 
 const INFRASTRUCTURE_REASONS: readonly Reason[] = ["lost", "infrastructure"];
+/** What says nothing of the script: of an attempt that was given up already it is no news. */
+const NO_NEWS: readonly (Reason | "ok")[] = [...INFRASTRUCTURE_REASONS, "stopped", "cancelled"];
+
+/** Whether an attempt that ended by `ended` may still end by `late`: a worker that was taken for lost has the last word on what its script did, as
+ *  long as its job waits and no newer attempt was leased (decision 15). The loss is then not held against the job. */
+export function mayEndLate(ended: Reason | "ok" | null, late: Reason | "ok"): boolean {
+  return ended === "lost" && !NO_NEWS.includes(late);
+}
 
 /** Most attempts that may end by lease loss or infrastructure fault before the job fails (promise 2b). */
 export const MAX_INFRASTRUCTURE_ENDS = 5;

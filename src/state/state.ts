@@ -234,7 +234,8 @@ export interface State extends ObjectCalls {
    *  SUCCEEDED and start the next jobs; else `afterAttempt` decides. When the job is already CANCELLED the attempt just ends.
    *  A conflict under `on_conflict: fail` turns `ok` into `output_conflict`. `log` is a short log kept in the row.
    *  Blobs of outputs that are not published become garbage.
-   *  @throws LEASE_STALE when a newer attempt was leased or this one has ended; nothing is published, and the log says `attempt.fenced`. */
+   *  An attempt that was ended as `lost` may still end by what its script did, as long as its job waits: see `mayEndLate`.
+   *  @throws LEASE_STALE when a newer attempt was leased or this one has ended otherwise; nothing is published, and the log says `attempt.fenced`. */
   finishAttempt(
     lease: Lease,
     result: AttemptResult,

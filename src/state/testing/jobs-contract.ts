@@ -135,6 +135,115 @@ export function jobsContract(driver: string): void {
       ]);
     });
 
+    describe("that was taken for lost", () => {
+      const lose = async () => {
+        await bench.apply(
+          service("a", "inbox", "out", { retries: { maxAttempts: 2, backoffMs: 60_000 } }),
+          service("b", "out"),
+        );
+        const id = await started("inbox/1");
+        const { lease } = await bench.lease(id);
+        expect((await bench.finish(lease, "lost")).job).toMatchObject({
+          state: "QUEUED",
+          counts: { infrastructureEnds: 1 },
+        });
+        return { id, lease };
+      };
+      const active = async () => (await bench.state.queues(["a"], 8, Date.now()))[0]?.active;
+
+      it("ends its job after all, once, while no newer attempt was leased", async () => {
+        const { id, lease } = await lose();
+        const done = await bench.finish(lease, "ok", [output("out/late")]);
+        expect(done.job).toMatchObject({
+          state: "SUCCEEDED",
+          attempt: 1,
+          outputCount: 1,
+          counts: { infrastructureEnds: 0 },
+        });
+        expect(done.startedJobIds).toHaveLength(1);
+        expect(await bench.keys("out")).toEqual(["late"]);
+        expect(await bench.state.attempts(id)).toMatchObject([{ number: 1, state: "ENDED", outcome: "ok" }]);
+        expect(await bench.leases([id], "w", Date.now() + 3_600_000)).toEqual([]);
+        expect(await bench.state.queues(["a"], 8, Date.now())).toMatchObject([{ heads: [], queued: 0, active: 0 }]);
+        await expect(bench.finish(lease, "ok", [output("out/again")])).rejects.toMatchObject({ code: "LEASE_STALE" });
+        expect((await bench.changes("job.succeeded")).map(({ key }) => key)).toEqual([id]);
+        expect(await bench.changes("attempt.fenced")).toHaveLength(1);
+      });
+
+      it("fails by its script, and the loss is not held against the job", async () => {
+        const { id, lease } = await lose();
+        const { job, retryAt } = await bench.finish(lease, "exit");
+        expect(job).toMatchObject({
+          state: "QUEUED",
+          reason: "exit",
+          counts: { scriptFailures: 1, infrastructureEnds: 0 },
+        });
+        expect(await active()).toBe(0);
+        const [again] = await bench.leases([id], "w", retryAt ?? 0);
+        expect(again?.lease.attempt).toBe(2);
+        expect(await bench.finish(again?.lease ?? lease, "exit")).toMatchObject({
+          job: { state: "FAILED", reason: "exit" },
+        });
+      });
+
+      it.each(["lost", "stopped", "infrastructure", "cancelled"] as const)(
+        "has nothing to say with %s",
+        async (outcome) => {
+          const { id, lease } = await lose();
+          await expect(bench.finish(lease, outcome)).rejects.toMatchObject({ code: "LEASE_STALE" });
+          await expect(bench.state.startAttempt(lease, Date.now())).rejects.toMatchObject({ code: "LEASE_STALE" });
+          expect(await bench.state.job(id)).toMatchObject({ state: "QUEUED", counts: { infrastructureEnds: 1 } });
+        },
+      );
+
+      it("is too late for a newer attempt, a cancelled job, and from another worker", async () => {
+        const stale = { code: "LEASE_STALE" };
+        const { id, lease } = await lose();
+        await expect(bench.finish({ ...lease, worker: "thief" })).rejects.toMatchObject(stale);
+        const [newer] = await bench.leases([id], "w2", Date.now() + 3_600_000);
+        await expect(bench.finish(lease, "ok", [output("out/late")])).rejects.toMatchObject(stale);
+        expect(await active()).toBe(1);
+        expect((await bench.finish(newer?.lease ?? lease, "lost")).job.state).toBe("QUEUED");
+        await expect(bench.finish(lease)).rejects.toMatchObject(stale);
+        await bench.state.cancelJob(ADMIN, id, Date.now());
+        await expect(bench.finish(newer?.lease ?? lease)).rejects.toMatchObject(stale);
+        expect(await jobState(id)).toBe("CANCELLED");
+        expect(await bench.keys("out")).toEqual([]);
+      });
+
+      it("publishes what it staged before and after its loss, through a restart", async () => {
+        await bench.apply(service("a", "inbox", "out"));
+        const { lease } = await bench.lease(await started("inbox/1"));
+        await bench.state.stageOutputs(lease, [output("out/1")]);
+        await bench.finish(lease, "lost");
+        await bench.settle();
+        await bench.reopen();
+        await bench.state.stageOutputs(lease, [output("out/2")]);
+        expect(await bench.keys("out")).toEqual([]);
+        expect((await bench.finish(lease, "ok", [output("out/3")])).job.outputCount).toBe(3);
+        await bench.settle();
+        expect(await bench.keys("out")).toEqual(["1", "2", "3"]);
+        expect(await bench.garbage()).toEqual([]);
+      });
+
+      it.each(["a newer lease", "a cancel", "the service's end"])("loses what it staged at %s", async (end) => {
+        await bench.apply(service("a", "inbox", "out"));
+        const id = await started("inbox/1");
+        const { lease } = await bench.lease(id);
+        const staged = output("out/1");
+        await bench.state.stageOutputs(lease, [staged]);
+        await bench.finish(lease, "lost");
+        await bench.settle();
+        expect(await bench.garbage()).toEqual([]);
+        if (end === "a cancel") await bench.state.cancelJob(ADMIN, id, Date.now());
+        else if (end === "a newer lease") await bench.leases([id], "w", Date.now() + 3_600_000);
+        else await bench.state.removeService(ADMIN, "a", false);
+        await bench.settle();
+        expect(await bench.garbage()).toContain(staged.blob.blobId);
+        expect(await bench.keys("out")).toEqual([]);
+      });
+    });
+
     it("has a token that writes in the job's name and dies with the lease", async () => {
       await bench.apply(service("a", "inbox"));
       const id = await started("inbox/1");

@@ -1,14 +1,15 @@
 import type { AttemptResult } from "../../../core/job.ts";
 import type { HeldLease } from "./hold-lease.ts";
 import { ATTEMPT_ENDED } from "./job-rows.ts";
-import { discardPublication } from "./publications.ts";
+import { discardPublication } from "./publication-end.ts";
 import type { Store } from "./store.ts";
 
 const END = `UPDATE attempts SET state = ${ATTEMPT_ENDED}, ended_at = ?, outcome = ?, message = ?, exit_code = ?, signal = ?, usage = ?,
   token_hash = NULL, log = ?, started_at = coalesce(started_at, ?) WHERE id = ?`;
 const LAST_RESULT = `UPDATE jobs SET exit_code = ?, signal = ?, usage = ?, started_at = coalesce(started_at, ?) WHERE seq = ?`;
 
-/** → ENDED: its token dies, its capacity is free, and what it staged goes unless it was published before. */
+/** → ENDED: its token dies, its capacity is free, and what it staged goes unless it was published before, or the attempt was lost and may come
+ *  back: then it goes when the job is leased again or ends. */
 export function endAttempt(
   store: Store,
   { job, attempt }: HeldLease,
@@ -22,7 +23,7 @@ export function endAttempt(
   const { outcome, message, exitCode, signal } = result;
   store.db.run(END, at, outcome, message, exitCode, signal, usage, log, startedAt, attempt.id);
   store.db.run(LAST_RESULT, exitCode, signal, usage, startedAt, job.seq);
-  store.tally.countAttempt(job.service, job.owner, -1);
+  if (attempt.state !== ATTEMPT_ENDED) store.tally.countAttempt(job.service, job.owner, -1);
   store.tally.wake(job.service);
-  discardPublication(store, job.seq, attempt.number);
+  if (outcome !== "lost") discardPublication(store, job.seq, attempt.number);
 }

@@ -7,6 +7,7 @@ import { type HeldLease, holdLease } from "./hold-lease.ts";
 import { CANCELLED, FAILED, JOB_STATES, type JobRow, SUCCEEDED, toJob } from "./job-rows.ts";
 import { countsOf, endJob, jobBySeq, requeueJob } from "./job-transitions.ts";
 import { type Place, Placing, type Refusal } from "./placing.ts";
+import { discardPublication } from "./publication-end.ts";
 import { addToPublication, findPublication, publish, recheck } from "./publications.ts";
 import { putObject } from "./put-object.ts";
 import type { Store } from "./store.ts";
@@ -28,7 +29,7 @@ export function finishAttempt(
   log: Uint8Array | null,
   now: number,
 ): FinishedAttempt {
-  const held = holdLease(store, lease, outputs);
+  const held = holdLease(store, lease, outputs, result.outcome);
   const cancelled = isTerminal(JOB_STATES[held.job.state] ?? "FAILED");
   const published = cancelled || result.outcome !== "ok" ? null : publishOutputs(store, held.job, outputs, now);
   if (published !== null && !("reason" in published)) return succeed(store, held, result, published, log, now);
@@ -38,7 +39,11 @@ export function finishAttempt(
   );
   const failed = published === null ? result : { ...result, outcome: published.reason, message: published.message };
   endAttempt(store, held, failed, log, now);
-  return cancelled ? unmoved(store, held.job) : goOn(store, held.job, failed, true, now);
+  const finished = cancelled ? unmoved(store, held.job) : goOn(store, held.job, failed, true, now);
+  if (failed.outcome === "lost" && finished.retryAt === null) {
+    discardPublication(store, held.job.seq, held.attempt.number);
+  }
+  return finished;
 }
 
 /** Moves the job of an attempt that ended other than well: to try again, or to its end (promise 2). */

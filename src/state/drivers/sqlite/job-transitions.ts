@@ -3,6 +3,7 @@ import type { AttemptCounts, Reason } from "../../../core/job.ts";
 import { noteJob } from "./job-changes.ts";
 import { hasBody, unpinInput } from "./job-input.ts";
 import { BACKOFF, BLOCKED, CANCELLED, FAILED, JOB_COLUMNS, type JobRow, QUEUED, READY, SUCCEEDED } from "./job-rows.ts";
+import { discardPublication } from "./publication-end.ts";
 import type { Store } from "./store.ts";
 
 /** What changes when a job becomes terminal, beside its state. */
@@ -39,7 +40,8 @@ export function jobBySeq(store: Store, seq: number): JobRow | undefined {
   return store.db.get<JobRow>(FIND_SEQ, seq);
 }
 
-/** Moves an open job into a terminal state: unpins its input object, lets the next job of its input key go, and logs it.
+/** Moves an open job into a terminal state: unpins its input object, lets the next job of its input key go, and logs it. What a lost attempt staged
+ *  before it waited goes.
  *  Nothing leaves the state that it enters. */
 export function endJob(store: Store, row: JobRow, end: JobEnd, at: number): JobRow {
   const counts = end.counts ?? countsOf(row);
@@ -58,6 +60,7 @@ export function endJob(store: Store, row: JobRow, end: JobEnd, at: number): JobR
   );
   if (ended === undefined) throw new Error(`job ${row.id} is missing`);
   if (!hasBody(row)) unpinInput(store, row);
+  if (row.state === QUEUED && row.attempt > 0) discardPublication(store, row.seq, row.attempt);
   store.tally.moveJob(row.service, row.owner, row.state, end.state);
   releaseKey(store, row);
   noteJob(store, ended, END_KINDS[end.state], at);

@@ -17,6 +17,7 @@ import {
   toEvent,
   toJob,
 } from "./job-rows.ts";
+import { discardPublication } from "./publication-end.ts";
 import type { Store } from "./store.ts";
 import { tokenHash } from "./tokens.ts";
 
@@ -39,6 +40,8 @@ function leaseJob(store: Store, request: LeaseRequest, now: number): LeasedJob |
   if (isDoomed(store, request.jobId)) return null;
   const row = store.db.get<JobRowWithPayload>(LEASE, request.jobId, now);
   if (row === undefined) return null;
+  // A lost attempt before this one may have staged outputs; from now on it is too late for it.
+  if (row.attempt > 1) discardPublication(store, row.seq, row.attempt - 1);
   const token = newToken();
   const grants = JSON.stringify(request.grants);
   store.db.run(INSERT, row.seq, row.attempt, ATTEMPT_LEASED, request.worker, tokenHash(token), now, grants);
@@ -71,7 +74,7 @@ function inputOf(store: Store, row: JobRow): LeasedJob["input"] {
 
 /** An attempt that is being stopped already stays so: its end comes by `finishAttempt`. */
 export function startAttempt(store: Store, lease: Lease, now: number): void {
-  const { job, attempt } = holdLease(store, lease, []);
+  const { job, attempt } = holdLease(store, lease, [], null);
   if (attempt.state !== ATTEMPT_LEASED) return;
   store.db.run(START, now, attempt.id);
   store.db.run(FIRST_START, now, job.seq);

@@ -6,16 +6,8 @@ import { settlePublishedTwice } from "./fan-out.ts";
 import { holdLease } from "./hold-lease.ts";
 import type { JobRow } from "./job-rows.ts";
 import { Placing, type Refusal } from "./placing.ts";
+import { PUBLISHED, STAGING } from "./publication-end.ts";
 import type { Store } from "./store.ts";
-
-/** The outputs of one attempt that has too many for one transaction:
- *  ```
- *  STAGING ──finish ok──▶ PUBLISHED ──fan-out, row by row──▶ gone (its rows are objects)
- *     └─ any other end ─▶ DISCARDED ──fan-out, row by row──▶ gone (its blobs are garbage)
- *  ```
- *  Readers see staged rows from PUBLISHED on. Version numbers are given at that moment, as one block, so that they order rightly against
- *  uploads that came while the attempt was staging. */
-export const [STAGING, PUBLISHED, DISCARDED] = [0, 1, 2] as const;
 
 export interface PublicationRow {
   readonly id: number;
@@ -33,7 +25,6 @@ const ADD = "UPDATE publications SET staged = ?, replaced = ?, refusal = ? WHERE
 const STAGE =
   "INSERT INTO staged (publication, bucket, key, n, blob, content_type, replaces) VALUES (?, ?, ?, ?, ?, ?, ?)";
 const PUBLISH = `UPDATE publications SET state = ${PUBLISHED}, version_base = ?, published_at = ?, versioned = ? WHERE id = ?`;
-const DISCARD = `UPDATE publications SET state = ${DISCARDED} WHERE job = ? AND attempt = ? AND state = ${STAGING}`;
 const NEXT_BUCKET = `SELECT s.bucket, (SELECT k.versioning FROM buckets k WHERE k.id = s.bucket) versioning FROM staged s
   WHERE s.publication = ? AND s.bucket > ? ORDER BY s.bucket LIMIT 1`;
 const NEWER_OBJECTS = `SELECT o.bucket, o.key, o.job_id, s.n, k.name bucket_name
@@ -46,7 +37,7 @@ export function findPublication(store: Store, job: number, attempt: number): Pub
 }
 
 export function stageOutputs(store: Store, lease: Lease, outputs: readonly StagedOutput[]): void {
-  const { job } = holdLease(store, lease, outputs);
+  const { job } = holdLease(store, lease, outputs, "ok");
   addToPublication(store, job, outputs);
 }
 
@@ -96,11 +87,6 @@ export function publish(store: Store, publication: PublicationRow, at: number): 
 function versionedBuckets(store: Store, publication: number): string | null {
   const ids = [...bucketsOf(store, publication)].filter(({ versioning }) => versioning === VERSIONED);
   return ids.length === 0 ? null : `,${ids.map(({ bucket }) => bucket).join(",")},`;
-}
-
-/** The attempt ended without publishing: what it staged goes, in the background. */
-export function discardPublication(store: Store, job: number, attempt: number): void {
-  store.db.run(DISCARD, job, attempt);
 }
 
 function open(store: Store, job: JobRow): PublicationRow {
