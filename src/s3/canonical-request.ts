@@ -45,9 +45,13 @@ export function canonicalRequest(
   return `${request.method}\n${encodeUriPath(request.path)}\n${query}\n${headers}\n${names}\n${payloadHash}`;
 }
 
+/** A presigned address cannot sign its own signature. */
+const SIGNATURE_PARAMETER = "X-Amz-Signature";
+
 function canonicalQuery(query: readonly QueryPair[]): string {
   if (query.length === 0) return "";
   return query
+    .filter(([name]) => name !== SIGNATURE_PARAMETER)
     .map(([name, value]) => [encodeUriComponent(name), encodeUriComponent(value)] as const)
     .toSorted(([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB))
     .map(([name, value]) => `${name}=${value}`)

@@ -5,6 +5,7 @@ import { type ErrorCode, SluiceError } from "../core/errors.ts";
 export const S3_ERRORS = {
   AccessDenied: { status: 403, code: "FORBIDDEN" },
   AccessControlListNotSupported: { status: 400, code: "UNSUPPORTED" },
+  AuthorizationQueryParametersError: { status: 400, code: "UNAUTHENTICATED" },
   AuthorizationHeaderMalformed: { status: 400, code: "UNAUTHENTICATED" },
   BadDigest: { status: 400, code: "CHECKSUM_MISMATCH" },
   BadRequest: { status: 400, code: "REQUEST_INVALID" },

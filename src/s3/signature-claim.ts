@@ -15,6 +15,8 @@ export interface SignatureClaim {
   readonly timestamp: string;
   /** The last line of the canonical request: a SHA-256 in hex, or the name of a way to send the body. */
   readonly payloadHash: string;
+  /** How long a presigned address is valid from its timestamp on; null for a signature that is valid for a moment. */
+  readonly expiresSeconds: number | null;
 }
 
 export const ALGORITHM = "AWS4-HMAC-SHA256";
@@ -24,22 +26,21 @@ type SignatureForm = "header" | "query" | "none";
 
 /** Tells the forms apart without reading them. */
 function signatureForm(request: SignedRequest): SignatureForm {
-  if (request.headers.has("authorization")) return "header";
-  return request.query.some(([name]) => name === "X-Amz-Signature" || name === "X-Amz-Algorithm") ? "query" : "none";
+  const presigned = request.query.some(([name]) => name === "X-Amz-Signature" || name === "X-Amz-Algorithm");
+  if (!request.headers.has("authorization")) return presigned ? "query" : "none";
+  if (!presigned) return "header";
+  throw s3Error("InvalidArgument", "Cannot check the signature: there is one in the address and one in the headers");
 }
 
 /** Reads the claim in whichever form it comes; a new form is a case here.
- *  @throws SluiceError S3 AccessDenied without a signature, NotImplemented for a presigned address, AuthorizationHeaderMalformed,
+ *  @throws SluiceError S3 AccessDenied without a signature, AuthorizationHeaderMalformed, AuthorizationQueryParametersError,
  *  InvalidRequest */
 export function readClaim(request: SignedRequest): SignatureClaim {
   switch (signatureForm(request)) {
     case "header":
       return readHeaderClaim(request.headers);
     case "query":
-      throw s3Error(
-        "NotImplemented",
-        "Cannot accept a presigned address: sign the request in its Authorization header",
-      );
+      return readQueryClaim(request);
     case "none":
       throw s3Error("AccessDenied", "Cannot answer an anonymous request: sign it with an access key");
   }
@@ -63,6 +64,7 @@ function readHeaderClaim(headers: HeaderTable): SignatureClaim {
     signature,
     timestamp: readTimestamp(headers),
     payloadHash,
+    expiresSeconds: null,
   };
 }
 
@@ -75,22 +77,58 @@ function authorizationParts(text: string): Record<string, string> {
   return parts;
 }
 
+/** A presigned address: everything that a header would say is in parameters, each once. The body is not signed unless a parameter says its hash.
+ *  @see https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
+function readQueryClaim({ query, headers }: SignedRequest): SignatureClaim {
+  const parameters = new Map<string, string>();
+  for (const [name, value] of query) {
+    if (!name.toLowerCase().startsWith("x-amz-")) continue;
+    if (parameters.has(name)) throw malformedQuery(`${name} is there twice`);
+    parameters.set(name, value);
+  }
+  const take = (name: string): string => parameters.get(name) ?? "";
+  if (take("X-Amz-Algorithm") !== ALGORITHM) throw malformedQuery(`X-Amz-Algorithm is not ${ALGORITHM}`);
+  if (!/^[0-9a-f]{64}$/.test(take("X-Amz-Signature"))) throw malformedQuery("X-Amz-Signature is not 64 hex digits");
+  if (parseTimestamp(take("X-Amz-Date")) === null) throw malformedQuery("X-Amz-Date is not YYYYMMDDTHHMMSSZ");
+  return {
+    ...readCredential(take("X-Amz-Credential"), malformedQuery),
+    signedHeaders: readSignedHeaders(take("X-Amz-SignedHeaders"), headers, malformedQuery),
+    signature: take("X-Amz-Signature"),
+    timestamp: take("X-Amz-Date"),
+    payloadHash:
+      parameters.get("X-Amz-Content-Sha256") ?? header(headers, "x-amz-content-sha256") ?? "UNSIGNED-PAYLOAD",
+    expiresSeconds: readExpires(take("X-Amz-Expires")),
+  };
+}
+
+/** S3 allows seven days. */
+const MAX_EXPIRES_SECONDS = 604_800;
+
+function readExpires(text: string): number {
+  const seconds = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (seconds >= 1 && seconds <= MAX_EXPIRES_SECONDS) return seconds;
+  throw malformedQuery(`X-Amz-Expires is not a number of seconds from 1 to ${MAX_EXPIRES_SECONDS}`);
+}
+
 /** `<access key>/<date>/<region>/<service>/aws4_request`; the key itself may hold slashes. */
-function readCredential(text: string): Pick<SignatureClaim, "accessKeyId" | "date" | "region" | "service"> {
+function readCredential(
+  text: string,
+  refuse: (what: string) => Error = malformed,
+): Pick<SignatureClaim, "accessKeyId" | "date" | "region" | "service"> {
   const parts = text.split("/");
   const [date = "", region = "", service = "", terminator = ""] = parts.slice(-4);
   const accessKeyId = parts.slice(0, -4).join("/");
   if (accessKeyId === "" || terminator !== "aws4_request" || !/^\d{8}$/.test(date)) {
-    throw malformed("Credential is not <access key>/<date>/<region>/s3/aws4_request");
+    throw refuse("Credential is not <access key>/<date>/<region>/s3/aws4_request");
   }
-  if (service !== "s3") throw malformed(`Credential is for the service "${service}", not "s3"`);
+  if (service !== "s3") throw refuse(`Credential is for the service "${service}", not "s3"`);
   return { accessKeyId, date, region, service };
 }
 
 /** `host` and every x-amz-* header must be covered: what is not signed could have been changed on the way. */
-function readSignedHeaders(text: string, headers: HeaderTable): string[] {
+function readSignedHeaders(text: string, headers: HeaderTable, refuse: (what: string) => Error = malformed): string[] {
   const names = text.split(";");
-  if (!names.includes("host")) throw malformed('SignedHeaders does not hold "host"');
+  if (!names.includes("host")) throw refuse('SignedHeaders does not hold "host"');
   for (const name of headers.keys()) {
     if (name.startsWith("x-amz-") && !names.includes(name)) {
       throw s3Error("AccessDenied", `Cannot accept the request: its header ${name} is not signed`);
@@ -125,6 +163,10 @@ export function formatTimestamp(at: number): string {
     .toISOString()
     .replace(/\.\d{3}/, "")
     .replace(/[-:]/g, "");
+}
+
+function malformedQuery(what: string): Error {
+  return s3Error("AuthorizationQueryParametersError", `Cannot read the presigned address: ${what}`);
 }
 
 function malformed(what: string): Error {

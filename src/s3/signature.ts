@@ -16,7 +16,7 @@ export interface SigningContext {
 
 /** Believes a claim or throws. Comparing takes the same time wherever the first difference is.
  *  @param now the server's clock, UTC ms
- *  @throws SluiceError S3 RequestTimeTooSkewed, AuthorizationHeaderMalformed, SignatureDoesNotMatch */
+ *  @throws SluiceError S3 RequestTimeTooSkewed, AuthorizationHeaderMalformed, SignatureDoesNotMatch, AccessDenied for an address that expired */
 export function verifySignature(
   claim: SignatureClaim,
   secretKey: string,
@@ -36,12 +36,14 @@ export function verifySignature(
 
 function checkTime(claim: SignatureClaim, now: number): void {
   if (!claim.timestamp.startsWith(claim.date)) {
-    throw s3Error(
-      "AuthorizationHeaderMalformed",
-      "Cannot check the signature: Credential and request name different days",
-    );
+    const code = claim.expiresSeconds === null ? "AuthorizationHeaderMalformed" : "AuthorizationQueryParametersError";
+    throw s3Error(code, "Cannot check the signature: Credential and request name different days");
   }
   const at = parseTimestamp(claim.timestamp) ?? 0;
+  if (claim.expiresSeconds !== null) {
+    checkExpiry(at, claim.expiresSeconds, now);
+    return;
+  }
   if (Math.abs(now - at) <= MAX_SKEW_MS) return;
   const requestTime = new Date(at).toISOString();
   const serverTime = new Date(now).toISOString();
@@ -49,6 +51,26 @@ function checkTime(claim: SignatureClaim, now: number): void {
     "RequestTimeTooSkewed",
     `Cannot accept the request: it was signed at ${requestTime} and the server's clock says ${serverTime}, more than 15 minutes apart (set the client's clock)`,
     { RequestTime: requestTime, ServerTime: serverTime, MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS) },
+  );
+}
+
+/** A presigned address is valid from when it was signed, by a clock that may go before ours a little, to when it expires by our own. */
+function checkExpiry(at: number, seconds: number, now: number): void {
+  const serverTime = new Date(now).toISOString();
+  if (at - now > MAX_SKEW_MS) {
+    const signed = new Date(at).toISOString();
+    throw s3Error(
+      "AccessDenied",
+      `Cannot accept the presigned address yet: it was signed for ${signed} and the server's clock says ${serverTime}`,
+      { ServerTime: serverTime },
+    );
+  }
+  if (now <= at + seconds * 1000) return;
+  const expires = new Date(at + seconds * 1000).toISOString();
+  throw s3Error(
+    "AccessDenied",
+    `Cannot accept the presigned address: it expired at ${expires} and the server's clock says ${serverTime}`,
+    { "X-Amz-Expires": String(seconds), Expires: expires, ServerTime: serverTime },
   );
 }
 
