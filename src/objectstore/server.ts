@@ -10,6 +10,7 @@ import { authenticate } from "./authenticate.ts";
 import { BucketCache } from "./bucket-cache.ts";
 import type { StoreDeps, StoreState } from "./call.ts";
 import { Connections } from "./connections.ts";
+import { CrossOriginAccess } from "./cors/cross-origin.ts";
 import { newRequestId, parseRequest } from "./request.ts";
 import { findOperation } from "./router.ts";
 
@@ -50,6 +51,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const { state, blobs, parts, identity, log } = options;
   const clock = options.clock ?? systemClock;
   const deps: StoreDeps = { state, blobs, parts, identity, buckets: new BucketCache(state, clock), log, clock };
+  const crossOrigin = new CrossOriginAccess(state);
   const hosts = new HostNames(options.hosts);
   // Node's own limit on a whole request (300 s) would cut long uploads off; the idle time is what counts.
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 });
@@ -66,6 +68,11 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
       if (running > maxRequests) throw s3Error("SlowDown", "Cannot take the request now: too many are being worked on");
       if (!hosts.answersTo(message.headers.host)) throw hostRefused();
       const request = parseRequest(message);
+      if (request.method === "OPTIONS") {
+        await crossOrigin.preflight(request, response);
+        return;
+      }
+      if (message.headers.origin !== undefined) await crossOrigin.mark(request, response);
       const caller = await authenticate(deps, request);
       await findOperation(request)({ deps, request, response, caller });
     } catch (error) {
@@ -80,7 +87,11 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     server,
     listen: (host, port) => listen(server, host, port),
     address: () => boundAddress(server),
-    close: (graceMs) => close(server, deps.buckets, graceMs ?? DEFAULT_GRACE_MS),
+    close: (graceMs) => {
+      crossOrigin.close();
+      deps.buckets.close();
+      return close(server, graceMs ?? DEFAULT_GRACE_MS);
+    },
   };
 }
 
@@ -106,8 +117,7 @@ function boundAddress(server: Server): AddressInfo | null {
   return address === null || typeof address === "string" ? null : address;
 }
 
-async function close(server: Server, buckets: BucketCache, graceMs: number): Promise<void> {
-  buckets.close();
+async function close(server: Server, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);

@@ -5,6 +5,7 @@ import { type ErrorCode, SluiceError } from "../core/errors.ts";
 export const S3_ERRORS = {
   AccessDenied: { status: 403, code: "FORBIDDEN" },
   AccessControlListNotSupported: { status: 400, code: "UNSUPPORTED" },
+  AccessForbidden: { status: 403, code: "FORBIDDEN" },
   AuthorizationQueryParametersError: { status: 400, code: "UNAUTHENTICATED" },
   AuthorizationHeaderMalformed: { status: 400, code: "UNAUTHENTICATED" },
   BadDigest: { status: 400, code: "CHECKSUM_MISMATCH" },
@@ -39,6 +40,7 @@ export const S3_ERRORS = {
   MisdirectedRequest: { status: 421, code: "HOST_REFUSED" },
   MissingContentLength: { status: 411, code: "REQUEST_INVALID" },
   NoSuchBucketPolicy: { status: 404, code: "NOT_FOUND" },
+  NoSuchCORSConfiguration: { status: 404, code: "NOT_FOUND" },
   NoSuchLifecycleConfiguration: { status: 404, code: "NOT_FOUND" },
   NoSuchPublicAccessBlockConfiguration: { status: 404, code: "NOT_FOUND" },
   NoSuchTagSet: { status: 404, code: "NOT_FOUND" },

@@ -1,5 +1,6 @@
 import { s3Error } from "../../s3/errors.ts";
 import { xmlDocument } from "../../s3/xml-write.ts";
+import { readCors } from "../cors/rules.ts";
 import { readLifecycle } from "../lifecycle/rules.ts";
 import { MAX_BUCKET_TAGS, readTags } from "../tags.ts";
 import { parseXmlBody } from "../xml-body.ts";
@@ -30,6 +31,16 @@ const LIFECYCLE: KeptConfiguration = {
   },
 };
 
+const CORS: KeptConfiguration = {
+  kind: "cors",
+  contentType: "application/xml",
+  absent: { code: "NoSuchCORSConfiguration", message: "Cannot find a CORS configuration: the bucket has none" },
+  putStatus: 200,
+  check: async (body) => {
+    readCors(parseXmlBody(body, "CORSConfiguration"));
+  },
+};
+
 /** Kept and given back; who may do what is not decided by it. */
 const POLICY: KeptConfiguration = {
   kind: "policy",
@@ -50,6 +61,9 @@ const NOTIFICATION: KeptConfiguration = {
   },
 };
 
+export const getBucketCors = getConfiguration(CORS);
+export const putBucketCors = putConfiguration(CORS);
+export const deleteBucketCors = deleteConfiguration(CORS);
 export const getBucketTagging = getConfiguration(TAGGING);
 export const putBucketTagging = putConfiguration(TAGGING);
 export const deleteBucketTagging = deleteConfiguration(TAGGING);
