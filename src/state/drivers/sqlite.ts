@@ -1,10 +1,11 @@
 import type { State } from "../state.ts";
 import type { CallName, Calls } from "./sqlite/calls.ts";
 import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
+import { bornOf, orderRow } from "./sqlite/crossing-job.ts";
 import { finishCall } from "./sqlite/finish-call.ts";
 import { GarbageHold } from "./sqlite/garbage-hold.ts";
 import { queuedJob } from "./sqlite/queued-job.ts";
-import { ownBlob, ownBody, ownCompletion, ownOutputs, ownPart } from "./sqlite/staged-bytes.ts";
+import { ownBlob, ownCompletion, ownOutputs, ownPart } from "./sqlite/staged-bytes.ts";
 
 /** State in one SQLite file, in a worker thread of its own. Writers that wait at the same time share one fsync.
  *  @throws SluiceError DATA_DIR_NEWER when a newer program wrote the file, DATA_DIR_INVALID when it is no database of ours */
@@ -48,10 +49,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     garbageBlobs: (limit) => hold.unlessHeld(() => remote("garbageBlobs")(limit)),
     forgetBlobs: remote("forgetBlobs"),
     unknownBlobs: remote("unknownBlobs"),
-    enqueue: async ({ service, event, body, runName, priority }) => {
-      const order = { service, event, body, runName, priority };
-      return queuedJob(order, await enqueue(ownBody(order)));
-    },
+    enqueue: async (job) => queuedJob(job, bornOf(await enqueue(...orderRow(job)))),
     queues: remote("queues"),
     leaseJobs: remote("leaseJobs"),
     startAttempt: remote("startAttempt"),

@@ -1,10 +1,10 @@
 import type { ErrorCode } from "../../../core/errors.ts";
 import type { CommitNotice, State, StateStats } from "../../state.ts";
-import type { BornJob, JobOrder } from "./queued-job.ts";
+import type { BornRow, OrderRow } from "./crossing-job.ts";
 
 /** The methods of State that are one transaction or one read of the worker, as the worker answers them. */
 export interface Calls extends Omit<State, "subscribe" | "backup" | "holdBlobs" | "stats" | "close" | "enqueue"> {
-  enqueue(job: JobOrder): Promise<BornJob>;
+  enqueue(...order: OrderRow): Promise<BornRow>;
 }
 export type CallName = keyof Calls;
 

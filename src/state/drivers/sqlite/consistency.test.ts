@@ -9,6 +9,7 @@ import type { LeasedJob } from "../../state.ts";
 import { Dice } from "../../testing/dice.ts";
 import { ADMIN, blob, output, result, service } from "../../testing/state-bench.ts";
 import type { Call, CallName } from "./calls.ts";
+import { orderRow } from "./crossing-job.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { openStore, type Store } from "./store.ts";
 
@@ -164,7 +165,7 @@ class RandomCalls {
   #enqueue(): [CallName, ...unknown[]] {
     const event = {
       id: "e",
-      source: "http",
+      source: "http" as const,
       time: 1,
       object: null,
       rootId: "e",
@@ -173,7 +174,7 @@ class RandomCalls {
       payload: "",
     };
     const body = this.#dice.below(2) === 0 ? blob("body") : null;
-    return ["enqueue", { service: "a", event, body, runName: null, priority: this.#dice.below(3) }];
+    return ["enqueue", ...orderRow({ service: "a", event, body, runName: null, priority: this.#dice.below(3) })];
   }
 
   #finish(): [CallName, ...unknown[]] {

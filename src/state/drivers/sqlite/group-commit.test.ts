@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Principal } from "../../../core/principal.ts";
 import { ADA, ADMIN, BEN, blob, result, service } from "../../testing/state-bench.ts";
 import type { Answer, Call, CallName } from "./calls.ts";
+import { type BornRow, bornOf, orderRow } from "./crossing-job.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { openStore, type Store } from "./store.ts";
 
@@ -99,7 +100,7 @@ describe("a call that fails", () => {
     run(call("applyServices", ADMIN, [service("a")], "apply"));
     const event = {
       id: "e",
-      source: "http",
+      source: "http" as const,
       time: 0,
       object: null,
       rootId: "e",
@@ -107,8 +108,8 @@ describe("a call that fails", () => {
       hops: 0,
       payload: "",
     };
-    const [born] = run(call("enqueue", { service: "a", event, body: null, runName: null, priority: 0 }));
-    const { id: jobId } = born as { id: string };
+    const [born] = run(call("enqueue", ...orderRow({ service: "a", event, body: null, runName: null, priority: 0 })));
+    const { id: jobId } = bornOf(born as BornRow);
     const grants = { resources: {}, devices: [] };
     run(call("leaseJobs", [{ jobId, worker: "w", grants }], Date.now()));
     const stale = { jobId, attempt: 1, worker: "another" };

@@ -3,6 +3,7 @@ import { isTerminal, type Job, type Lease } from "../../../core/job.ts";
 import type { Principal } from "../../../core/principal.ts";
 import { addBlob } from "./blobs.ts";
 import { findBucket } from "./bucket-rows.ts";
+import { type BornRow, bornRow, type OrderRow, orderOf } from "./crossing-job.ts";
 import { insertJob, type NewJobRow } from "./insert-job.ts";
 import {
   ATTEMPT_COLUMNS,
@@ -17,7 +18,7 @@ import {
   toJob,
 } from "./job-rows.ts";
 import { endJob, findJob } from "./job-transitions.ts";
-import type { BornJob, JobOrder } from "./queued-job.ts";
+import type { JobOrder } from "./queued-job.ts";
 import type { CachedService } from "./service-cache.ts";
 import type { Store } from "./store.ts";
 
@@ -27,17 +28,13 @@ const PAYLOAD = "SELECT payload FROM jobs WHERE seq = ?";
 const BLOB = "SELECT 1 FROM blobs WHERE id = ?";
 const BLOB_OF_VERSION = "SELECT blob FROM objects WHERE version_seq = ? AND bucket = ? AND key = ?";
 
-export function enqueue(store: Store, job: JobOrder): BornJob {
+export function enqueue(store: Store, ...row: OrderRow): BornRow {
+  const job = orderOf(row);
+  const { event, runName, priority } = job;
   const service = mustFindService(store, job.service);
-  return insertJob(store, {
-    service,
-    event: job.event,
-    input: inputOf(store, job),
-    runName: job.runName,
-    priority: job.priority,
-    retryOf: null,
-    createdAt: Date.now(),
-  });
+  const input = inputOf(store, job);
+  const createdAt = Date.now();
+  return bornRow(insertJob(store, { service, event, input, runName, priority, retryOf: null, createdAt }));
 }
 
 /** The body of the call, or the object that its event names. A body has no name of its own: it gets OSCAR's. */

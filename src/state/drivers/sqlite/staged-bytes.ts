@@ -1,7 +1,6 @@
 import type { StagedBlob } from "../../../core/object.ts";
 import type { Completion, NewPart } from "../../object-calls.ts";
 import type { StagedOutput } from "../../state.ts";
-import type { JobOrder } from "./queued-job.ts";
 
 /** Bytes with a buffer of their own: a message to a worker copies the whole buffer behind a view, and Node's small buffers share one. */
 export function ownBytes<Bytes extends Uint8Array | null>(bytes: Bytes): Bytes | Uint8Array {
@@ -15,8 +14,6 @@ export function ownBlob(blob: StagedBlob): StagedBlob {
 
 export const ownOutputs = (outputs: readonly StagedOutput[]): StagedOutput[] =>
   outputs.map((output) => ({ ...output, blob: ownBlob(output.blob) }));
-
-export const ownBody = (job: JobOrder): JobOrder => (job.body === null ? job : { ...job, body: ownBlob(job.body) });
 
 export function ownPart(part: NewPart): NewPart {
   const { place } = part;
