@@ -6,6 +6,7 @@ import { checksumAlgorithm, createChecksum, type Hasher, readChecksum, readConte
 import { ChunkDecoder } from "../s3/chunk-decoder.ts";
 import { s3Error } from "../s3/errors.ts";
 import { continueBody } from "./answer.ts";
+import { lendMemory } from "./body-memory.ts";
 import type { Call } from "./call.ts";
 import { contentLength, type S3Request } from "./request.ts";
 
@@ -22,7 +23,8 @@ interface Check {
 
 /** A request's body: decoded, counted and checked while it streams. */
 export interface VerifiedBody {
-  /** Throws at its end when anything does not match: what was taken before is then void. */
+  /** Pieces on loan: who is done with one may say so with `returnMemory`. Throws at its end when anything does not match: what was taken before
+   *  is then void. */
   readonly pieces: AsyncIterable<Uint8Array>;
   /** Size of the object, or null when the client did not say. */
   readonly expectedBytes: number | null;
@@ -92,12 +94,9 @@ async function* verifiedPieces(
 ): AsyncGenerator<Uint8Array> {
   start();
   for await (const piece of arriving(message)) {
-    if (decoder === null) {
-      for (const check of checks) check.hasher.update(piece);
-      yield piece;
-      continue;
-    }
-    for (const part of decoder.push(piece)) {
+    const parts = decoder === null ? [piece] : decoder.push(piece);
+    lendMemory(piece, parts.length);
+    for (const part of parts) {
       for (const check of checks) check.hasher.update(part);
       yield part;
     }

@@ -1,10 +1,13 @@
+import { returnMemory } from "./body-memory.ts";
+
 /** Bytes gathered before they are written in one call; also the most that a body may have to be stored without a file being open while it
  *  arrives. */
 const GATHER_BYTES = 256 * 1024;
 
 type Write = (pieces: readonly Uint8Array[], bytes: number) => Promise<void>;
 
-/** Gathers small pieces into large writes, at most one of which is under way while the next bytes are gathered. */
+/** Gathers small pieces into large writes, at most one of which is under way while the next bytes are gathered. Pieces on loan are returned
+ *  once they are written. */
 export class WriteBehind {
   readonly #write: Write;
   #pending: Uint8Array[] = [];
@@ -31,7 +34,7 @@ export class WriteBehind {
     this.#pendingBytes = 0;
     await this.#writing;
     if (bytes === 0) return;
-    this.#writing = this.#write(pieces, bytes);
+    this.#writing = this.#write(pieces, bytes).then(() => pieces.forEach(returnMemory));
     // Its failure is met where it is awaited; until then it must not count as unhandled.
     this.#writing.catch(() => undefined);
   }
