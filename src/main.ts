@@ -205,6 +205,7 @@ async function listen(
     parts,
     identity,
     hosts: [config.host, ...publicUrls.map(hostOf)],
+    domains: config.s3.domains,
     maxRequests: files.s3Requests,
     log,
     clock,

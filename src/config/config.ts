@@ -8,7 +8,7 @@ export interface Config {
   readonly host: string;
   /** Port 0 picks a free one. URLs have no trailing slash. */
   readonly api: { readonly port: number; readonly publicUrl: string | null };
-  readonly s3: { readonly port: number; readonly publicUrl: string | null };
+  readonly s3: { readonly port: number; readonly publicUrl: string | null; readonly domains: readonly string[] };
   /** Addresses and CIDR networks. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;

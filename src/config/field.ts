@@ -185,6 +185,18 @@ export function listenHost(means: string, byDefault: string) {
   });
 }
 
+/** Host names, as a list or a text with commas; lower case, as names are compared. */
+export function hostNames(means: string) {
+  const facts = { takes: "list of host names", means, byDefault: [] };
+  return field(facts, (value) => {
+    const read = readList(value, isHostName, "no host name (write for example s3.example.org)");
+    return "value" in read ? { value: read.value.map((name) => name.toLowerCase()) } : read;
+  });
+}
+
+const isHostName = (written: string): boolean =>
+  isIP(written) === 0 && /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(written) && !written.includes("..");
+
 /** Addresses and networks, as a list or a text with commas. */
 export function networks(means: string) {
   const facts = { takes: "list of IP addresses and networks", means, byDefault: [] };

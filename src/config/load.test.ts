@@ -41,7 +41,7 @@ test("without anything, the defaults of a machine of two cores", async () => {
     dataDir: "/srv/sluice-data",
     host: "127.0.0.1",
     api: { port: 8080, publicUrl: null },
-    s3: { port: 9000, publicUrl: null },
+    s3: { port: 9000, publicUrl: null, domains: [] },
     trustedProxies: [],
     logLevel: "info",
     drainMs: 30_000,

@@ -21,7 +21,7 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
     dataDir: resolve(cwd, written.data),
     host: written.host,
     api: { port: written.port, publicUrl: written.public_url },
-    s3: { port: written.s3_port, publicUrl: written.s3_public_url },
+    s3: { port: written.s3_port, publicUrl: written.s3_public_url, domains: written.s3_domain },
     trustedProxies: written.trusted_proxies,
     logLevel: written.log_level,
     drainMs: written.drain,

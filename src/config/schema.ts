@@ -4,6 +4,7 @@ import {
   bytes,
   choice,
   duration,
+  hostNames,
   integer,
   listenHost,
   networks,
@@ -38,6 +39,9 @@ export const CONFIG_SCHEMA = z.strictObject({
   s3_port: integer("Port of the object store; 0 picks a free one", 9000, 0, 65_535),
   public_url: optionalUrl("The API's address as clients see it: its host name is answered, and links hold it"),
   s3_public_url: optionalUrl("The object store's address as clients see it"),
+  s3_domain: hostNames(
+    "Domains below which each bucket has a host name of its own, `BUCKET.DOMAIN`; the domain itself is answered too",
+  ),
   trusted_proxies: networks("Proxies whose X-Forwarded headers are believed; this version reads none of these headers"),
   log_level: choice(
     "Least weight of the server's own log lines; read again at SIGHUP",

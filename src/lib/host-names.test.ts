@@ -9,6 +9,13 @@ const answers = (hosts: HostNames, header: string | undefined): readonly boolean
   hosts.answersTo(header),
 ];
 
+it("below a domain is answered, whatever it is, and beside it not", () => {
+  const names = new HostNames(["127.0.0.1"], ["s3.example"]);
+  for (const name of ["s3.example", "photos.s3.example:9000", "A.B.S3.Example"])
+    expect(names.answersTo(name)).toBe(true);
+  for (const name of ["evils3.example", "s3.example.evil", "example"]) expect(names.answersTo(name)).toBe(false);
+});
+
 describe("a Host header", () => {
   it.each([
     "localhost",

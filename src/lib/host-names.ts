@@ -9,12 +9,15 @@ const MOST_KNOWN = 64;
  *  Ports are not compared: a tunnel or a container maps those. */
 export class HostNames {
   readonly #names: ReadonlySet<string>;
+  readonly #domains: readonly string[];
   readonly #anyAddress: boolean;
   readonly #known = new Set<string>();
 
   /** @param hosts the bound host and the hosts of public addresses, without ports. A wildcard allows every IP address: it listens on all that
-   *  this machine has, and no name server can point an address elsewhere */
-  constructor(hosts: readonly string[]) {
+   *  this machine has, and no name server can point an address elsewhere
+   *  @param domains lower case; they and every name below them are answered too. Default: none */
+  constructor(hosts: readonly string[], domains: readonly string[] = []) {
+    this.#domains = domains;
     const names = hosts.map(bareHost);
     this.#anyAddress = names.some(isWildcard);
     this.#names = new Set(["localhost", ...names.filter((name) => !isWildcard(name))]);
@@ -31,12 +34,13 @@ export class HostNames {
   }
 
   #has(host: string): boolean {
+    if (this.#domains.some((domain) => host === domain || host.endsWith(`.${domain}`))) return true;
     return this.#names.has(host) || isLoopback(host) || (this.#anyAddress && isIP(host) !== 0);
   }
 }
 
 /** The host of a Host header, lower case, without port, brackets or final dot; null when it is none. */
-function hostOfHeader(header: string): string | null {
+export function hostOfHeader(header: string): string | null {
   const match = /^(\[[0-9a-f:.]+\]|[^:[\]/@?#\s]+)(:\d{1,5})?$/i.exec(header);
   return match === null ? null : bareHost(match[1] ?? "");
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { hostOfHeader } from "../lib/host-names.ts";
 import { type HeaderTable, header, headerTable, type SignedRequest } from "../s3/canonical-request.ts";
 import { s3Error } from "../s3/errors.ts";
 import { decodeUriPart, parseQuery, type QueryPair } from "../s3/uri-encoding.ts";
@@ -17,23 +18,37 @@ export interface S3Request extends SignedRequest {
   readonly key: string;
 }
 
-/** Path style only: `/bucket/key`. Everything behind the second slash is the key, byte for byte.
+/** Path style is `/bucket/key`, where everything behind the second slash is the key, byte for byte. Under a name below one of `domains` the
+ *  bucket is in the name and the whole path is the key.
+ *  @param domains lower case; default none
  *  @throws SluiceError S3 InvalidURI */
-export function parseRequest(message: IncomingMessage): S3Request {
+export function parseRequest(message: IncomingMessage, domains: readonly string[] = []): S3Request {
   const target = message.url ?? "";
   if (!target.startsWith("/")) throw s3Error("InvalidURI", 'Cannot read the address: it does not start with "/"');
   const question = target.indexOf("?");
   const path = decodeUriPart(question < 0 ? target : target.slice(0, question));
+  const named = domains.length === 0 ? null : bucketInHost(message.headers.host, domains);
   const slash = path.indexOf("/", 1);
+  const place =
+    named === null
+      ? { bucket: slash < 0 ? path.slice(1) : path.slice(1, slash), key: slash < 0 ? "" : path.slice(slash + 1) }
+      : { bucket: named, key: path.slice(1) };
   return {
     message,
     method: message.method ?? "",
     path,
     query: question < 0 ? [] : parseQuery(target.slice(question + 1)),
     headers: headerTable(message.rawHeaders),
-    bucket: slash < 0 ? path.slice(1) : path.slice(1, slash),
-    key: slash < 0 ? "" : path.slice(slash + 1),
+    ...place,
   };
+}
+
+/** The bucket of `BUCKET.DOMAIN`; null for any other name. The longest domain wins, as one may lie below another. */
+function bucketInHost(hostHeader: string | undefined, domains: readonly string[]): string | null {
+  const host = hostHeader === undefined ? null : hostOfHeader(hostHeader);
+  if (host === null || domains.includes(host)) return null;
+  const below = domains.filter((domain) => host.endsWith(`.${domain}`)).toSorted((a, b) => b.length - a.length);
+  return below[0] === undefined ? null : host.slice(0, -below[0].length - 1);
 }
 
 /** The first parameter of that name, or undefined. */

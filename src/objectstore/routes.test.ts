@@ -78,6 +78,20 @@ describe("findOperation", () => {
 
 describe("parseRequest", () => {
   it.each([
+    ["photos.s3.lab.example", "/in/a.jpg", "photos", "in/a.jpg"],
+    ["Photos.S3.lab.example:9000", "/", "photos", ""],
+    ["a.b.s3.lab.example", "//x", "a.b", "/x"],
+    ["s3.lab.example", "/photos/in/a.jpg", "photos", "in/a.jpg"],
+    ["x.lab.example", "/in", "x", "in"],
+    ["other.example", "/photos/in", "photos", "in"],
+    ["evils3.lab.example.", "/b/k", "evils3", "b/k"],
+    ["[::1]:9000", "/b/k", "b", "k"],
+  ])("under the name %s takes %s apart", (host, url, bucket, key) => {
+    const message = { method: "GET", url, rawHeaders: ["Host", host], headers: { host } } as IncomingMessage;
+    expect(parseRequest(message, ["lab.example", "s3.lab.example"])).toMatchObject({ bucket, key });
+  });
+
+  it.each([
     ["/", "", ""],
     ["/b", "b", ""],
     ["/b/", "b", ""],

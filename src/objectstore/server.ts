@@ -21,6 +21,8 @@ export interface ObjectStoreOptions {
   readonly identity: StoreDeps["identity"];
   /** Host names to answer besides loopback: the bound host and the hosts of public addresses, without ports. */
   readonly hosts: readonly string[];
+  /** Domains below which each bucket has a name of its own, lower case. Default: none. */
+  readonly domains?: readonly string[];
   readonly log: Log;
   readonly clock?: Clock;
   /** How long a connection may be silent in the middle of a request. Default 60 s. */
@@ -51,8 +53,9 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const { state, blobs, parts, identity, log } = options;
   const clock = options.clock ?? systemClock;
   const deps: StoreDeps = { state, blobs, parts, identity, buckets: new BucketCache(state, clock), log, clock };
+  const domains = options.domains ?? [];
   const crossOrigin = new CrossOriginAccess(state);
-  const hosts = new HostNames(options.hosts);
+  const hosts = new HostNames(options.hosts, domains);
   // Node's own limit on a whole request (300 s) would cut long uploads off; the idle time is what counts.
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 });
   const connections = new Connections(server, options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS, log);
@@ -67,7 +70,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     try {
       if (running > maxRequests) throw s3Error("SlowDown", "Cannot take the request now: too many are being worked on");
       if (!hosts.answersTo(message.headers.host)) throw hostRefused();
-      const request = parseRequest(message);
+      const request = parseRequest(message, domains);
       if (request.method === "OPTIONS") {
         await crossOrigin.preflight(request, response);
         return;
