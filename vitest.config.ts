@@ -28,6 +28,7 @@ export default defineConfig({
     retry: process.env.CI ? 2 : 0,
     // What a test waits for comes in a moment, or on such a machine later.
     expect: { poll: { timeout: 20_000 } },
+    globalSetup: ["test/support/remove-leftovers.ts"],
     // Worker threads that strip types run WebAssembly; V8's table of protected code pages then loses entries when such a thread ends, on
     // processors with protection keys ("Check failed: jit_page.has_value()", archestra-ai/archestra#6177).
     execArgv: ["--no-memory-protection-keys"],

@@ -1,8 +1,10 @@
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ownedGroups } from "../../src/sandbox/drivers/bubblewrap/cgroup-reclaim.ts";
 import { cleanEnv, newFolder, type RunningServer, runCli, startServer } from "../support/server.ts";
 import { allJobs, applyServices, settled } from "../support/workflow.ts";
 
@@ -115,6 +117,25 @@ it("says more after SIGHUP when its settings say so, and stays as it is when the
   expect(await own.stop()).toBe(0);
   expect(own.log()).toContain('"stopping"');
 });
+
+it("clears what another server left that was killed and whose data directory is gone", async () => {
+  const parent = await newFolder("killed");
+  const killed = await startServer({ data: join(parent, "data") });
+  await applyServices(killed, [{ name: "quick", script: "exit 0\n" }]);
+  await killed.cli(["submit", "quick"], { input: "x" });
+  await settled(killed);
+  const traces = () =>
+    [...ownedGroups("/sys/fs/cgroup"), ...runtimeFolders()].filter((path) => path.includes(`-${killed.pid}-`));
+  expect(traces().length).toBeGreaterThan(0);
+  await killed.kill9();
+  await rm(parent, { recursive: true });
+  const next = await startServer();
+  await expect.poll(traces).toEqual([]);
+  expect(await next.stop()).toBe(0);
+});
+
+const runtimeFolders = (): string[] =>
+  ["/run", "/dev/shm"].flatMap((place) => readdirSync(place).map((entry) => `${place}/${entry}`));
 
 describe("few open files", () => {
   const under = (limit: string): readonly string[] => ["prlimit", `--nofile=${limit}`];

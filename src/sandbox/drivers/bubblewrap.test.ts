@@ -1,12 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Instance } from "../sandbox.ts";
 import { type RunOptions, SandboxBench } from "../testing/sandbox-bench.ts";
+import { ownedGroups } from "./bubblewrap/cgroup-reclaim.ts";
 import { BubblewrapInstance } from "./bubblewrap/instance.ts";
+import { isOwnedBy } from "./bubblewrap/owned-name.ts";
 import { uidOf } from "./bubblewrap/proc-table.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -404,6 +407,6 @@ function launchers(): number[] {
 
 /** Control groups and folders of that name. */
 function traces(name: string): string[] {
-  const groups = ["memory", "pids", "cpu", "cpuacct", ""].map((controller) => `/sys/fs/cgroup/${controller}/${name}`);
-  return [...groups, `/run/${name}`, `/dev/shm/${name}`].filter((path) => existsSync(path));
+  const folders = ["/run", "/dev/shm"].flatMap((place) => readdirSync(place).map((entry) => `${place}/${entry}`));
+  return [...ownedGroups("/sys/fs/cgroup"), ...folders].filter((path) => isOwnedBy(basename(path), name));
 }

@@ -9,7 +9,7 @@ import { diagnose, INSTALL_LINE, sentence } from "./bubblewrap/failure.ts";
 import { HostRoot } from "./bubblewrap/host-root.ts";
 import { closeInherited } from "./bubblewrap/inherited-descriptors.ts";
 import { BubblewrapInstance, type InstanceDriver } from "./bubblewrap/instance.ts";
-import { type Bwrap, findBwrap, makeRuntimeFolder } from "./bubblewrap/machine.ts";
+import { type Bwrap, findBwrap, makeRuntimeFolder, removeLeftFolders } from "./bubblewrap/machine.ts";
 import { processesOfUids } from "./bubblewrap/proc-table.ts";
 import { sendSignal } from "./bubblewrap/signals.ts";
 import type { Slot } from "./bubblewrap/slot.ts";
@@ -17,8 +17,8 @@ import { SlotPool } from "./bubblewrap/slot-pool.ts";
 import { claimUidBlock, mapsIds, type UidBlock } from "./bubblewrap/uid-block.ts";
 
 export interface BubblewrapOptions {
-  /** Names this server's control groups and runtime folder: the same at every start on one data directory, another for each
-   *  directory. `[A-Za-z0-9._-]`, at most 64 characters. */
+  /** Stands in the names of this server's control groups and runtime folder (see `ownedName`): the same at every start on one data directory,
+   *  another for each directory. `[A-Za-z0-9._-]`, at most 64 characters. */
   readonly name: string;
   /** Folders that no script may see: the data directory. */
   readonly privatePaths: readonly string[];
@@ -215,6 +215,7 @@ class BubblewrapSandbox implements Sandbox {
   /** Whoever has a slot's user id now was left by an earlier server: ids of the block belong to nobody else. */
   async #reclaim(): Promise<string[]> {
     const { cgroups, uids } = this.#parts;
+    await removeLeftFolders(process.geteuid?.() === 0);
     const said = "version" in cgroups ? await cgroups.reclaim() : [];
     if (uids === null) return said;
     const left = processesOfUids(uids.first, uids.count);

@@ -17,7 +17,7 @@ function readCgroupView(): CgroupView {
   };
 }
 
-/** Opens Sluice's control groups, named `name`: version 2 where it gives memory and pids, else version 1, else says why not.
+/** Opens the control groups of the server `name`: version 2 where it gives memory and pids, else version 1, else says why not.
  *  `root` says whether this process is root. */
 export function openCgroups(name: string, root: boolean, view: CgroupView = readCgroupView()): CgroupTree | NoCgroups {
   const mounts = parseMounts(view.mountinfo);

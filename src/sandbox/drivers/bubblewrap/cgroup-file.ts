@@ -128,12 +128,3 @@ export function subfolders(folder: string): string[] {
     throw error;
   }
 }
-
-/** Groups named `name`, at most `depth` levels below `mount`: a server that was killed may have stood in another group than this one. */
-export function groupsNamed(mount: string, name: string, depth = 5): string[] {
-  return subfolders(mount).flatMap((child) => {
-    const path = `${mount}/${child}`;
-    if (child === name) return [path];
-    return depth > 1 ? groupsNamed(path, name, depth - 1) : [];
-  });
-}

@@ -5,9 +5,12 @@ import { describe, expect, test } from "vitest";
 import { ROOMY_LIMITS } from "../../testing/sandbox-bench.ts";
 import type { CgroupTree } from "./cgroup.ts";
 import { openCgroups } from "./cgroup-detect.ts";
-import { groupsNamed } from "./cgroup-file.ts";
+import { ownedGroups } from "./cgroup-reclaim.ts";
+import { ownedName } from "./owned-name.ts";
 
-const NAME = `sluice-v1-${process.pid}`;
+const NAME = `v1-${process.pid}`;
+const groupsNamed = (mount: string, name: string): string[] =>
+  ownedGroups(mount).filter((path) => path.endsWith(`/${ownedName(name)}`));
 const opened = openCgroups(NAME, process.geteuid?.() === 0);
 const isV1 = "version" in opened && opened.version === 1;
 if ("version" in opened) opened.close();

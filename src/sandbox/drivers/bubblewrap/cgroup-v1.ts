@@ -4,16 +4,10 @@ import { availableParallelism } from "node:os";
 import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup, CgroupCounts, CgroupTree, Controller } from "./cgroup.ts";
-import {
-  CounterFile,
-  groupsNamed,
-  killAndRemove,
-  processesOf,
-  subfolders,
-  tryWrite,
-  tryWriteLater,
-} from "./cgroup-file.ts";
+import { CounterFile, processesOf, tryWrite, tryWriteLater } from "./cgroup-file.ts";
+import { reclaimGroups } from "./cgroup-reclaim.ts";
 import { errno } from "./errno.ts";
+import { ownedName } from "./owned-name.ts";
 import { sendSignal } from "./signals.ts";
 
 /** Where each v1 controller is mounted, and the group below the mount in which Sluice's own may be made. */
@@ -29,7 +23,7 @@ export type V1Mounts = Partial<Record<Controller | "cpuacct", ControllerMount>>;
 export function openV1Tree(mounts: V1Mounts, name: string): CgroupTree {
   const roots = new Map<string, string>();
   for (const [controller, place] of Object.entries(mounts)) {
-    const root = `${place.parent}/${name}`;
+    const root = `${place.parent}/${ownedName(name)}`;
     makeGroup(root);
     // All jobs together weigh as much as a busy process a core: they stand beside the machine's single processes.
     if (controller === "cpu") tryWrite(`${root}/cpu.shares`, String(SHARES_PER_CORE * availableParallelism()));
@@ -45,25 +39,16 @@ export function openV1Tree(mounts: V1Mounts, name: string): CgroupTree {
         open.delete(slot),
       );
     },
-    reclaim: () => reclaim(Object.values(mounts), name, open),
+    reclaim: () =>
+      reclaimGroups(
+        Object.values(mounts).map(({ mount }) => mount),
+        name,
+        open,
+      ),
     close() {
       for (const root of new Set(roots.values())) rmdirSync(root);
     },
   };
-}
-
-async function reclaim(places: ControllerMount[], name: string, open: ReadonlySet<string>): Promise<string[]> {
-  const said = new Map<string, string>();
-  for (const mount of new Set(places.map((place) => place.mount))) {
-    for (const root of groupsNamed(mount, name)) {
-      for (const group of subfolders(root).filter((candidate) => !open.has(candidate))) {
-        const killed = await killAndRemove(`${root}/${group}`);
-        if (killed === null) said.set(group, `Cannot remove the control group ${root}/${group}: it is not empty`);
-        else if (killed > 0) said.set(group, `Killed ${killed} processes that an earlier server left in ${group}`);
-      }
-    }
-  }
-  return [...said.values()];
 }
 
 /** `cpu.shares` of one core, the kernel's default for a group. */

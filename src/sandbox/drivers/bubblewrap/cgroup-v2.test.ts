@@ -4,6 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ROOMY_LIMITS } from "../../testing/sandbox-bench.ts";
 import type { CgroupTree } from "./cgroup.ts";
 import { openCgroups } from "./cgroup-detect.ts";
+import { ownedName } from "./owned-name.ts";
+
+const OWN = ownedName("x");
 
 /** A folder that looks like a cgroup2 mount. It takes what the kernel would take; the kernel's own behaviour is not tested here. */
 let mount: string;
@@ -38,7 +41,7 @@ function slot(path: string, files: Record<string, string> = {}): string {
 
 function open(selfCgroup: string, root = false): ReturnType<typeof openCgroups> {
   const mountinfo = `30 24 0:26 / ${mount} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n`;
-  return openCgroups("sluice-x", root, { mountinfo, selfCgroup });
+  return openCgroups("x", root, { mountinfo, selfCgroup });
 }
 
 function tree(selfCgroup: string, root = false): CgroupTree {
@@ -50,14 +53,14 @@ function tree(selfCgroup: string, root = false): CgroupTree {
 describe("where the groups are made", () => {
   test("an ordinary user's in the server's own group", () => {
     group("/user.slice/run-1.scope");
-    group("/user.slice/run-1.scope/sluice-x");
+    group(`/user.slice/run-1.scope/${OWN}`);
     const opened = tree("0::/user.slice/run-1.scope\n");
     expect([...opened.controllers].sort()).toEqual(["cpu", "memory", "pids"]);
   });
 
   test("the server moves to a leaf first when its group holds processes", () => {
     const own = group("/run-1.scope", { "cgroup.procs": `${process.pid}\n`, "cgroup.subtree_control": "" });
-    group("/run-1.scope/sluice-x");
+    group(`/run-1.scope/${OWN}`);
     // A real kernel refuses the first write while processes are there; this folder takes it, so no leaf is needed.
     tree("0::/run-1.scope\n");
     expect(readFileSync(`${own}/cgroup.subtree_control`, "utf8")).toBe("+memory +pids +cpu");
@@ -65,13 +68,13 @@ describe("where the groups are made", () => {
 
   test("root's at the top, unless the server has a group to itself", () => {
     group("");
-    group("/sluice-x");
+    group(`/${OWN}`);
     group("/user.slice/session-3.scope", { "cgroup.procs": `1\n${process.pid}\n` });
     expect(tree("0::/user.slice/session-3.scope\n", true).controllers.size).toBe(3);
     group("/system.slice/sluice.service", { "cgroup.procs": `${process.pid}\n` });
-    group("/system.slice/sluice.service/sluice-x");
+    group(`/system.slice/sluice.service/${OWN}`);
     expect(tree("0::/system.slice/sluice.service\n", true).controllers.size).toBe(3);
-    expect(existsSync(`${mount}/user.slice/session-3.scope/sluice-x`)).toBe(false);
+    expect(existsSync(`${mount}/user.slice/session-3.scope/${OWN}`)).toBe(false);
   });
 
   test("without the controllers it says how to get them", () => {
@@ -83,7 +86,7 @@ describe("where the groups are made", () => {
   });
 
   test("no cgroup mount at all", () => {
-    expect(openCgroups("sluice-x", true, { mountinfo: "", selfCgroup: "" })).toMatchObject({
+    expect(openCgroups("x", true, { mountinfo: "", selfCgroup: "" })).toMatchObject({
       why: "No memory and no pids controller is mounted",
     });
   });
@@ -92,8 +95,8 @@ describe("where the groups are made", () => {
 describe("one group", () => {
   function opened(files: Record<string, string> = {}): { folder: string; group: ReturnType<CgroupTree["open"]> } {
     group("/s");
-    group("/s/sluice-x");
-    const folder = slot("/s/sluice-x/slot-0", files);
+    group(`/s/${OWN}`);
+    const folder = slot(`/s/${OWN}/slot-0`, files);
     return { folder, group: tree("0::/s\n").open("slot-0") };
   }
   const read = (folder: string, name: string): string => readFileSync(`${folder}/${name}`, "utf8");

@@ -4,16 +4,10 @@ import { availableParallelism } from "node:os";
 import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup, CgroupCounts, CgroupTree, Controller } from "./cgroup.ts";
-import {
-  CounterFile,
-  groupsNamed,
-  killAndRemove,
-  processesOf,
-  subfolders,
-  tryWrite,
-  tryWriteLater,
-} from "./cgroup-file.ts";
+import { CounterFile, processesOf, tryWrite, tryWriteLater } from "./cgroup-file.ts";
+import { reclaimGroups } from "./cgroup-reclaim.ts";
 import { errno } from "./errno.ts";
+import { ownedName } from "./owned-name.ts";
 import { sendSignal } from "./signals.ts";
 
 const WANTED: readonly Controller[] = ["memory", "pids", "cpu"];
@@ -25,8 +19,8 @@ const WANTED: readonly Controller[] = ["memory", "pids", "cpu"];
  *  @see https://docs.kernel.org/admin-guide/cgroup-v2.html "No Internal Process Constraint", "Delegation"
  *  @throws SluiceError SANDBOX_UNAVAILABLE when the kernel refuses */
 export function openV2Tree(mount: string, base: string, name: string): CgroupTree {
-  passControllers(base, `${base}/${name}.server`);
-  const root = `${base}/${name}`;
+  const root = `${base}/${ownedName(name)}`;
+  passControllers(base, `${root}.server`);
   makeGroup(root);
   passControllers(root, null);
   // All jobs together weigh as much as a busy group a core.
@@ -40,7 +34,7 @@ export function openV2Tree(mount: string, base: string, name: string): CgroupTre
       open.add(slot);
       return new V2Group(`${root}/${slot}`, given.has("cpu"), () => open.delete(slot));
     },
-    reclaim: () => reclaim(mount, name, open),
+    reclaim: () => reclaimGroups([mount], name, open),
     close: () => rmdirSync(root),
   };
 }
@@ -60,18 +54,6 @@ export function mayDivide(folder: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function reclaim(mount: string, name: string, open: ReadonlySet<string>): Promise<string[]> {
-  const said: string[] = [];
-  for (const root of groupsNamed(mount, name)) {
-    for (const group of subfolders(root).filter((candidate) => !open.has(candidate))) {
-      const killed = await killAndRemove(`${root}/${group}`);
-      if (killed === null) said.push(`Cannot remove the control group ${root}/${group}: it is not empty`);
-      else if (killed > 0) said.push(`Killed ${killed} processes that an earlier server left in ${group}`);
-    }
-  }
-  return said;
 }
 
 function passControllers(folder: string, leaf: string | null): void {

@@ -40,7 +40,7 @@ export interface CgroupTree {
   readonly version: 1 | 2;
   readonly controllers: ReadonlySet<Controller>;
   open(name: string): Cgroup;
-  /** Kills and removes every group of this server's name that is not open; one sentence each. */
+  /** Kills and removes every group of this server's name that is not open, one sentence each, and the empty ones of servers that are gone. */
   reclaim(): Promise<string[]>;
   /** Removes the tree; every group must be removed before. */
   close(): void;

@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process";
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, statfsSync } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readdirSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { promisify } from "node:util";
 import { SluiceError } from "../../../core/errors.ts";
+import { removeTree } from "../../../lib/remove-tree.ts";
+import { ownedName, ownerIsGone } from "./owned-name.ts";
 
 /** The bubblewrap program of this machine. */
 export interface Bwrap {
@@ -40,13 +42,29 @@ function isExecutable(path: string): boolean {
  *  stands there for the time of its start. Owned by the server; others may pass but not list.
  *  @throws SluiceError SANDBOX_UNAVAILABLE when no place can be had */
 export function makeRuntimeFolder(configured: string | undefined, name: string, root: boolean): string {
-  const places = [root ? "/run" : process.env.XDG_RUNTIME_DIR, "/dev/shm", tmpdir()].filter(
-    (place) => place !== undefined,
-  );
+  const places = runtimePlaces(root);
   const sorted = [...places.filter(isInMemory), ...places.filter((place) => !isInMemory(place))];
-  const paths = configured === undefined ? sorted.map((place) => `${place}/${name}`) : [configured];
+  const paths = configured === undefined ? sorted.map((place) => `${place}/${ownedName(name)}`) : [configured];
   for (const path of paths) if (claimFolder(path)) return path;
   throw new SluiceError("SANDBOX_UNAVAILABLE", `Cannot make a folder for running sandboxes: tried ${paths.join(", ")}`);
+}
+
+function runtimePlaces(root: boolean): string[] {
+  const first = root ? "/run" : process.env.XDG_RUNTIME_DIR;
+  return [...(first === undefined ? [] : [first]), "/dev/shm", tmpdir()];
+}
+
+/** Removes the runtime folders that servers of this user left when they were killed: environments of their last jobs stand in there. */
+export async function removeLeftFolders(root: boolean): Promise<void> {
+  for (const place of runtimePlaces(root)) {
+    const left = readdirSync(place).filter((entry) => ownerIsGone(entry) && isOwnFolder(`${place}/${entry}`));
+    for (const entry of left) await removeTree(`${place}/${entry}`);
+  }
+}
+
+function isOwnFolder(path: string): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats?.isDirectory() === true && stats.uid === process.geteuid?.();
 }
 
 /** `f_type` of a tmpfs. @see statfs(2) */
@@ -65,8 +83,7 @@ function isInMemory(place: string): boolean {
 function claimFolder(path: string): boolean {
   try {
     mkdirSync(path, { recursive: true, mode: 0o711 });
-    const stats = lstatSync(path);
-    if (!stats.isDirectory() || stats.uid !== process.geteuid?.()) return false;
+    if (!isOwnFolder(path)) return false;
     chmodSync(path, 0o711);
     return true;
   } catch {
