@@ -1,8 +1,9 @@
 import type { Change, ChangeKind } from "../../../core/change.ts";
 import { ADMIN_SUBJECT } from "../../../core/principal.ts";
+import { RowInsert } from "./late-rows.ts";
 import type { Store } from "./store.ts";
 
-const INSERT = "INSERT INTO changes (seq, at, owner, kind, key, sequencer, data) VALUES (?, ?, ?, ?, ?, ?, ?)";
+const INSERT = new RowInsert("changes (seq, at, owner, kind, key, sequencer, data)", "?, ?, ?, ?, ?, ?, ?");
 const AFTER = "SELECT * FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";
 const AFTER_OF_ADMIN = `SELECT * FROM changes WHERE owner = '${ADMIN_SUBJECT}' AND seq > ? ORDER BY seq LIMIT ?`;
 const AFTER_OF_OWNER = `SELECT * FROM changes INDEXED BY changes_owner WHERE owner <> '${ADMIN_SUBJECT}' AND owner = ? AND seq > ?
@@ -16,7 +17,7 @@ type ChangeRow = Omit<Change, "data"> & { readonly data: string };
 /** Appends one committed fact to the log, in the transaction of the fact itself. `data` must hold no secret. */
 export function appendChange(store: Store, change: Omit<Change, "seq">): void {
   const { at, owner, kind, key, sequencer, data } = change;
-  store.db.run(INSERT, store.tally.next("change"), at, owner, kind, key, sequencer, JSON.stringify(data));
+  store.db.append(INSERT, store.tally.next("change"), at, owner, kind, key, sequencer, JSON.stringify(data));
   store.tally.noteKind(kind);
 }
 

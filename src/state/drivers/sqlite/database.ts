@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { LateRows, type RowInsert } from "./late-rows.ts";
 
 /** The log file is cut to this after a time in which it could not be emptied: a backup was reading. */
 const LOG_KEPT_BYTES = 64 * 1024 * 1024;
@@ -12,6 +13,7 @@ export class Database {
   readonly file: string;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #late = new LateRows((sql, values) => this.#statement(sql).run(...values));
 
   /** Opens or creates the file, 0600 with its -wal and -shm. Commits are durable: WAL with synchronous=FULL.
    *  Checkpoints are the group commit's, because the automatic ones hide a failed fsync. */
@@ -24,24 +26,38 @@ export class Database {
   }
 
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#statement(sql).run(...values).changes);
+    return Number(this.#next(sql).run(...values).changes);
   }
 
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined;
+    return this.#next(sql).get(...values) as Row | undefined;
   }
 
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[];
+    return this.#next(sql).all(...values) as Row[];
   }
 
   /** Rows one by one; the same SQL must not be iterated twice at once. */
   iterate<Row>(sql: string, ...values: SQLInputValue[]): Iterable<Row> {
-    return this.#statement(sql).iterate(...values) as Iterable<Row>;
+    return this.#next(sql).iterate(...values) as Iterable<Row>;
+  }
+
+  /** Adds a row inside a transaction: now, or together with others before the next statement runs. No statement can find it missing. */
+  append(insert: RowInsert, ...values: SQLInputValue[]): void {
+    this.#late.add(insert, values);
+  }
+
+  /** Goes back to the start of the transaction or (`savepoint`) to there, if SQLite has not ended it itself. Rows that were added and not yet
+   *  written are of what is taken back: a savepoint writes those before it. */
+  rollback(savepoint?: string): void {
+    this.#late.forget();
+    if (!this.inTransaction) return;
+    this.#statement(savepoint === undefined ? "ROLLBACK" : `ROLLBACK TO ${savepoint}`).run();
   }
 
   /** Runs SQL that is used once. */
   exec(sql: string): void {
+    this.#late.write();
     this.#db.exec(sql);
   }
 
@@ -52,6 +68,11 @@ export class Database {
   close(): void {
     this.#statements.clear();
     this.#db.close();
+  }
+
+  #next(sql: string): StatementSync {
+    this.#late.write();
+    return this.#statement(sql);
   }
 
   #statement(sql: string): StatementSync {

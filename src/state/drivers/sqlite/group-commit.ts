@@ -137,7 +137,7 @@ export class GroupCommit {
       return answer;
     } catch (error) {
       if (this.#isOver(error)) throw error;
-      db.run("ROLLBACK TO member");
+      db.rollback("member");
       db.run("RELEASE member");
       tally.rollback(mark);
       if (CHANGE_SERVICES.includes(call[1])) services.forget();
@@ -189,7 +189,7 @@ export class GroupCommit {
   /** Forgets a transaction that did not commit. */
   #abandon(): void {
     const { db, tally, services } = this.#store;
-    if (db.inTransaction) db.run("ROLLBACK");
+    db.rollback();
     tally.reload();
     services.forget();
   }

@@ -4,6 +4,7 @@ import { pinBlob } from "./blobs.ts";
 import { noteJob } from "./job-changes.ts";
 import { BLOCKED, FAILED, type JobRow, QUEUED, READY } from "./job-rows.ts";
 import { endJob } from "./job-transitions.ts";
+import { RowInsert } from "./late-rows.ts";
 import { type BornJob, isLoop, LOOP_MESSAGE } from "./queued-job.ts";
 import type { CachedService } from "./service-cache.ts";
 import type { Store } from "./store.ts";
@@ -21,23 +22,19 @@ export interface NewJobRow {
 }
 
 const COLUMNS = [
-  "seq",
-  "id",
-  "service",
-  "revision",
-  "owner",
-  "wait",
-  "priority",
-  "created_at",
-  "event_id",
-  "root_event_id",
+  ...["seq", "id", "service", "revision", "owner", "wait", "priority", "created_at", "event_id", "root_event_id"],
+  ...["hops", "event_source", "event_time", "payload", "input_bytes", "parent_job_id", "run_name", "retry_of"],
+  ...["input_blob", "input_name", "input_bucket", "input_key", "input_version", "input_etag"],
 ];
-const MORE_COLUMNS = ["hops", "event_source", "event_time", "payload", "input_bytes"];
-const OPTIONAL_COLUMNS = ["parent_job_id", "run_name", "retry_of", "input_blob", "input_name"];
-const OBJECT_COLUMNS = ["input_bucket", "input_key", "input_version", "input_etag"];
-// Binding a value costs more than leaving its column to the default: calls without an input bind as little as can be.
-const INSERT_PLAIN = insertSql([...COLUMNS, ...MORE_COLUMNS]);
-const INSERT = insertSql([...COLUMNS, ...MORE_COLUMNS, ...OPTIONAL_COLUMNS, ...OBJECT_COLUMNS]);
+const INSERT = `INSERT INTO jobs (${COLUMNS.join(", ")}, state, open, not_before)
+  VALUES (${COLUMNS.map(() => "?").join(", ")}, ${QUEUED}, 1, ?${COLUMNS.indexOf("created_at") + 1})`;
+/** Binding a value costs more than a constant or a column's default: a call without an input that starts a chain binds as little as can be,
+ *  and its row can wait for others. */
+const INSERT_PLAIN = new RowInsert(
+  `jobs (seq, id, service, revision, owner, priority, created_at, not_before, event_id, root_event_id, event_source, event_time, payload,
+    wait, state, open, hops, input_bytes)`,
+  `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${READY}, ${QUEUED}, 1, 0, 0`,
+);
 const OPEN_BEFORE = "SELECT 1 FROM jobs WHERE open = 1 AND input_bucket = ? AND input_key = ? AND service = ? LIMIT 1";
 
 const LOOP = { state: FAILED, reason: "loop", message: LOOP_MESSAGE } as const;
@@ -106,29 +103,32 @@ function firstWait(store: Store, service: string, event: FileEvent): number {
   return store.db.get(OPEN_BEFORE, bucket, key, service) === undefined ? READY : BLOCKED;
 }
 
-function insertSql(columns: readonly string[]): string {
-  const createdAt = columns.indexOf("created_at") + 1;
-  const marks = columns.map(() => "?").join(", ");
-  return `INSERT INTO jobs (${columns.join(", ")}, state, open, not_before) VALUES (${marks}, ${QUEUED}, 1, ?${createdAt})`;
+function insert(store: Store, row: JobRow, payload: string): void {
+  if (isPlain(row)) insertPlain(store, row, payload);
+  else insertAny(store, row, payload);
+}
+
+function insertPlain(store: Store, row: JobRow, payload: string): void {
+  const { seq, id, service, revision, owner, priority, created_at, event_id, root_event_id } = row;
+  const { event_source, event_time } = row;
+  const who = [seq, id, service, revision, owner] as const;
+  const when = [priority, created_at, created_at] as const;
+  store.db.append(INSERT_PLAIN, ...who, ...when, event_id, root_event_id, event_source, event_time, payload);
 }
 
 /** The values are in the order of the columns above. */
-function insert(store: Store, row: JobRow, payload: string): void {
+function insertAny(store: Store, row: JobRow, payload: string): void {
   const { seq, id, service, revision, owner, wait, priority, created_at, event_id, root_event_id } = row;
-  const { hops, event_source, event_time, input_bytes } = row;
-  const always = [seq, id, service, revision, owner, wait, priority, created_at, event_id, root_event_id];
-  always.push(hops, event_source, event_time, payload, input_bytes);
-  if (isPlain(row)) {
-    store.db.run(INSERT_PLAIN, ...always);
-    return;
-  }
-  const { parent_job_id, run_name, retry_of, input_blob, input_name } = row;
-  const { input_bucket, input_key, input_version, input_etag } = row;
-  const optional = [parent_job_id, run_name, retry_of, input_blob, input_name];
-  store.db.run(INSERT, ...always, ...optional, input_bucket, input_key, input_version, input_etag);
+  const { hops, event_source, event_time, input_bytes, parent_job_id, run_name, retry_of } = row;
+  const { input_blob, input_name, input_bucket, input_key, input_version, input_etag } = row;
+  const job = [seq, id, service, revision, owner, wait, priority, created_at, event_id, root_event_id] as const;
+  const event = [hops, event_source, event_time, payload, input_bytes, parent_job_id, run_name, retry_of] as const;
+  const input = [input_blob, input_name, input_bucket, input_key, input_version, input_etag] as const;
+  store.db.run(INSERT, ...job, ...event, ...input);
 }
 
 function isPlain(row: JobRow): boolean {
-  const { parent_job_id, run_name, retry_of, input_blob, input_key } = row;
-  return parent_job_id === null && run_name === null && retry_of === null && input_blob === null && input_key === null;
+  const { parent_job_id, run_name, retry_of, input_blob, input_key, hops } = row;
+  const isFirst = parent_job_id === null && retry_of === null && hops === 0;
+  return isFirst && run_name === null && input_blob === null && input_key === null;
 }
