@@ -32,6 +32,8 @@ export default defineConfig({
     // Worker threads that strip types run WebAssembly; V8's table of protected code pages then loses entries when such a thread ends, on
     // processors with protection keys ("Check failed: jit_page.has_value()", archestra-ai/archestra#6177).
     execArgv: ["--no-memory-protection-keys"],
+    // Node loads the sources as it does in a server, without a transform of every file.
+    experimental: { viteModuleRunner: false },
     reporters: reports ? ["default", ["json", { outputFile: `${reports}/${process.pid}.json` }]] : ["default"],
     projects: [
       {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { ADMIN_SUBJECT, SYSTEM_PRINCIPAL } from "../core/principal.ts";
 import { createJobs } from "../jobs/create-jobs.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -15,7 +15,7 @@ import { definitionOf } from "./testing/samples.ts";
 let folder: string;
 let state: State;
 let server: FakeServer;
-beforeAll(async () => {
+beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "sluice-gateway-"));
   state = await openState({ driver: "sqlite", file: join(folder, "sluice.db") });
   const view = () => ({ workers: [], waiting: [], draining: false });
@@ -23,7 +23,7 @@ beforeAll(async () => {
   const jobs = createJobs({ state, dispatcher, logs: { remove: async () => {} }, clock: systemClock, log: silentLog });
   server = fakeServer({ deps: { state, jobs } });
 });
-afterAll(async () => {
+afterEach(async () => {
   await server.close();
   await state.close();
   await rm(folder, { recursive: true });
@@ -37,24 +37,27 @@ const call = (method: "GET" | "POST" | "PUT" | "DELETE", url: string, body?: unk
     ...(body === undefined ? {} : { payload: JSON.stringify(body) }),
   });
 
+const DEFINITIONS = [definitionOf("thumbs"), definitionOf("docs", { input: [{ path: "texts/in" }] })];
+const apply = async (body: unknown, query = "") =>
+  (await call("POST", `/system/services/apply${query}`, body))
+    .json()
+    .services.map(({ result }: { result: string }) => result);
+
 it("applies, foresees what an apply then does, and knows a definition that it gave", async () => {
-  const definitions = [definitionOf("thumbs"), definitionOf("docs", { input: [{ path: "texts/in" }] })];
-  const results = async (query: string, body: unknown) =>
-    (await call("POST", `/system/services/apply${query}`, body))
-      .json()
-      .services.map(({ result }: { result: string }) => result);
-  expect(await results("?dry_run=true", definitions)).toEqual(["created", "created"]);
-  expect(await results("", definitions)).toEqual(["created", "created"]);
-  expect(await results("?dry_run=true", definitions)).toEqual(["unchanged", "unchanged"]);
+  const foresee = (body: unknown) => apply(body, "?dry_run=true");
+  expect(await foresee(DEFINITIONS)).toEqual(["created", "created"]);
+  expect(await apply(DEFINITIONS)).toEqual(["created", "created"]);
+  expect(await foresee(DEFINITIONS)).toEqual(["unchanged", "unchanged"]);
   const given = (await call("GET", "/system/services/thumbs")).json();
   expect(given.owner).toBe(ADMIN_SUBJECT);
-  expect(await results("?dry_run=true", [given])).toEqual(["unchanged"]);
-  expect(await results("", [given])).toEqual(["unchanged"]);
-  expect(await results("?dry_run=true", [{ ...given, memory: "1Gi" }])).toEqual(["updated"]);
-  expect(await results("", [{ ...given, memory: "1Gi" }])).toEqual(["updated"]);
+  expect(await foresee([given])).toEqual(["unchanged"]);
+  expect(await apply([given])).toEqual(["unchanged"]);
+  expect(await foresee([{ ...given, memory: "1Gi" }])).toEqual(["updated"]);
+  expect(await apply([{ ...given, memory: "1Gi" }])).toEqual(["updated"]);
 });
 
 it("takes calls, and lists, shows, cancels and removes their jobs", async () => {
+  await apply(DEFINITIONS);
   const ids: string[] = [];
   for (const text of ["one", "two", "three"]) {
     const { headers, statusCode } = await call("POST", "/job/thumbs?run=r1", { text });
@@ -85,6 +88,7 @@ it("takes calls, and lists, shows, cancels and removes their jobs", async () => 
 });
 
 it("makes, shows and removes buckets, and counts what there is", async () => {
+  await apply(DEFINITIONS);
   expect((await call("POST", "/system/buckets", { bucket_name: "photos" })).statusCode).toBe(400);
   expect((await call("POST", "/system/buckets", { bucket_name: "fresh" })).statusCode).toBe(201);
   const names = (await call("GET", "/system/buckets")).json().map((one: { bucket_name: string }) => one.bucket_name);
@@ -104,6 +108,7 @@ it("makes, shows and removes buckets, and counts what there is", async () => {
 });
 
 it("removes services with their data", async () => {
+  await apply(DEFINITIONS);
   expect((await call("DELETE", "/system/services/docs?data=true")).statusCode).toBe(204);
   expect((await call("GET", "/system/buckets/texts")).statusCode).toBe(404);
   expect((await call("PUT", "/system/services", definitionOf("docs"))).statusCode).toBe(404);

@@ -3,6 +3,7 @@
 import { SandboxBench } from "./sandbox-bench.ts";
 
 const bench = await SandboxBench.open("bubblewrap");
+const up = Promise.withResolvers<void>();
 const report = await bench.sandbox.probe();
 const runs = {
   plain: await bench.run("echo hello; id -un; exit 7"),
@@ -16,8 +17,11 @@ const runs = {
   pids: await bench.run("i=0; while [ $i -lt 2000 ]; do sleep 60 & i=$((i+1)); done; echo all"),
   wall: await bench.run("trap '' TERM; while :; do sleep 1; done", { limits: { wallMs: 100 } }),
   stopped: await bench.run("echo up; sleep 60", {
-    onOutput: () => {},
-    whileRunning: (instance) => new Promise((resolve) => setTimeout(() => resolve(instance.stop(500)), 100)),
+    onOutput: () => up.resolve(),
+    whileRunning: async (instance) => {
+      await up.promise;
+      await instance.stop(10_000);
+    },
   }),
   locked: await bench.run("mkdir d; : >d/f; chmod 0 d/f d; ls -ld d"),
 };

@@ -92,7 +92,7 @@ describe("a process that ends", () => {
     const acknowledged: string[] = [];
     for (const killAfter of [1, 200, 700]) {
       const end = await endOf(start(WRITERS), killAfter);
-      expect(end.signal).toBe("SIGKILL");
+      expect(end.signal, end.errors).toBe("SIGKILL");
       acknowledged.push(...end.lines);
       const kept = await jobIds();
       expect(acknowledged.filter((id) => !kept.has(id))).toEqual([]);
