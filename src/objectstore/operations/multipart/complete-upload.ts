@@ -1,7 +1,7 @@
 import type { ObjectInfo } from "../../../core/object.ts";
 import { crashPoint } from "../../../lib/crash-point.ts";
 import { header } from "../../../s3/canonical-request.ts";
-import { CHECKSUM_PREFIX } from "../../../s3/checksums.ts";
+import { CHECKSUM_PREFIX, checksumAlgorithm } from "../../../s3/checksums.ts";
 import { s3Error } from "../../../s3/errors.ts";
 import { element, xmlDocument } from "../../../s3/xml-write.ts";
 import type { MultipartUpload, Part } from "../../../state/object-calls.ts";
@@ -23,7 +23,7 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
  *  not hear the answer may ask again, with the same list, and gets the same. */
 export async function completeMultipartUpload(call: Call): Promise<void> {
   const upload = await findUpload(call, "object.write");
-  const named = readPartList(await readXmlBody(call, "CompleteMultipartUpload", MAX_LIST_BYTES));
+  const named = readPartList(await readXmlBody(withoutChecksums(call), "CompleteMultipartUpload", MAX_LIST_BYTES));
   if (upload.completed !== null) {
     await answerWhenDone(call.response, Promise.resolve(resultDocument(call, answeredBefore(upload.completed, named))));
     return;
@@ -38,6 +38,12 @@ export async function completeMultipartUpload(call: Call): Promise<void> {
       return resultDocument(call, object);
     }),
   );
+}
+
+/** This call's checksum headers speak of the object, not of the list that is its body. */
+function withoutChecksums(call: Call): Call {
+  const headers = new Map([...call.request.headers].filter(([name]) => checksumAlgorithm(name) === null));
+  return { ...call, request: { ...call.request, headers } };
 }
 
 async function complete(call: Call, upload: MultipartUpload, named: readonly NamedPart[]): Promise<ObjectInfo> {
