@@ -1,17 +1,71 @@
-import { s3Error } from "../s3/errors.ts";
+import { randomBytes } from "node:crypto";
+import { header } from "../s3/canonical-request.ts";
+import { s3Error, toS3Failure } from "../s3/errors.ts";
+import { type FormUpload, formBoundary, readForm } from "../s3/form-data.ts";
 import { readPayload } from "../s3/payload.ts";
-import { verifySignature } from "../s3/signature.ts";
-import { readClaim } from "../s3/signature-claim.ts";
-import type { Caller, StoreDeps } from "./call.ts";
+import { type SigningContext, verifyPolicySignature, verifySignature } from "../s3/signature.ts";
+import { readClaim, readFormClaim } from "../s3/signature-claim.ts";
+import { arrivingBody } from "./body.ts";
+import type { Caller, Exchange, StoreDeps } from "./call.ts";
 import type { S3Request } from "./request.ts";
 
-/** Who signed the request. Nobody is let in without a signature. Nothing of the body is read yet.
+/** Who signed the request. Nobody is let in without a signature. Nothing of the body is read yet, but for the fields of a form.
  *  @throws SluiceError S3 InvalidAccessKeyId, SignatureDoesNotMatch, RequestTimeTooSkewed, AccessDenied and what is wrong with the headers */
-export async function authenticate(deps: StoreDeps, request: S3Request): Promise<Caller> {
+export async function authenticate(exchange: Exchange): Promise<Caller> {
+  const { deps, request } = exchange;
+  const boundary = boundaryOf(request);
+  if (boundary !== null) return authenticateForm(exchange, boundary);
   const claim = readClaim(request);
   const payload = readPayload(claim.payloadHash, request.headers);
-  const holder = await deps.identity.accessKey(claim.accessKeyId);
-  if (holder === null) throw s3Error("InvalidAccessKeyId", "Cannot accept the request: there is no such access key");
-  const signing = verifySignature(claim, holder.secretKey, request, deps.clock.now());
-  return { principal: holder.principal, lineage: null, payload, signing };
+  const holder = await holderOf(deps, claim.accessKeyId, (secretKey) =>
+    verifySignature(claim, secretKey, request, deps.clock.now()),
+  );
+  return { ...holder, lineage: null, payload, form: null };
+}
+
+/** A form is signed in its fields; the query would name another call. */
+function boundaryOf(request: S3Request): string | null {
+  const maybe = request.method === "POST" && request.key === "" && request.query.length === 0;
+  return maybe && !request.headers.has("authorization") ? formBoundary(header(request.headers, "content-type")) : null;
+}
+
+async function authenticateForm({ deps, request, response }: Exchange, boundary: string): Promise<Caller> {
+  const form = await readForm(arrivingBody(request.message, response), boundary);
+  try {
+    const holder = await holderOfForm(deps, form);
+    return { ...holder, lineage: null, payload: { kind: "unsigned" }, form };
+  } catch (error) {
+    await form.close();
+    throw error;
+  }
+}
+
+async function holderOfForm(deps: StoreDeps, { fields }: FormUpload): Promise<Pick<Caller, "principal" | "signing">> {
+  const policy = fields.get("policy");
+  if (policy === undefined) {
+    throw s3Error(
+      "AccessDenied",
+      "Cannot take the form: it is not signed (its fields must hold a policy and a signature)",
+    );
+  }
+  const claim = readFormClaim(fields);
+  return holderOf(deps, claim.accessKeyId, (secretKey) => verifyPolicySignature(claim, secretKey, policy));
+}
+
+/** Whoever asks with a key that does not exist waits as long as one who has the wrong secret, and is told as much. */
+const NOBODYS_SECRET = randomBytes(30).toString("base64");
+
+async function holderOf(
+  deps: StoreDeps,
+  accessKeyId: string,
+  verify: (secretKey: string) => SigningContext,
+): Promise<Pick<Caller, "principal" | "signing">> {
+  const holder = await deps.identity.accessKey(accessKeyId);
+  if (holder !== null) return { signing: verify(holder.secretKey), principal: holder.principal };
+  try {
+    verify(NOBODYS_SECRET);
+  } catch (error) {
+    if (toS3Failure(error).code !== "SignatureDoesNotMatch") throw error;
+  }
+  throw s3Error("InvalidAccessKeyId", "Cannot accept the request: there is no such access key");
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { SluiceError } from "../core/errors.ts";
 import { header } from "../s3/canonical-request.ts";
 import { checksumAlgorithm, createChecksum, type Hasher, readChecksum, readContentMd5 } from "../s3/checksums.ts";
@@ -36,9 +36,14 @@ export interface VerifiedBody {
 
 /** Prepares to read the body of a call; nothing is read, and a client that waits for 100 Continue waits on, before the first piece is asked for.
  *  @param compute a checksum that is computed also when the client sends none
+ *  @param source the bytes; default the request's body
  *  @throws SluiceError S3 InvalidDigest, InvalidRequest, EntityTooLarge, NotImplemented */
-export function openBody(call: Call, compute: string | null = null): VerifiedBody {
-  const { request, caller, response } = call;
+export function openBody(
+  call: Call,
+  compute: string | null = null,
+  source: AsyncIterable<Uint8Array> = arrivingBody(call.request.message, call.response),
+): VerifiedBody {
+  const { request, caller } = call;
   const checks = bodyChecks(call);
   if (compute !== null && !checks.some(({ algorithm }) => algorithm === compute)) {
     checks.push({ algorithm: compute, hasher: createChecksum(compute), expected: "compute" });
@@ -62,7 +67,7 @@ export function openBody(call: Call, compute: string | null = null): VerifiedBod
     expectedBytes,
     md5: md5 === undefined ? null : readContentMd5(md5).toString("hex"),
     checksums: () => verified,
-    pieces: verifiedPieces(request.message, () => continueBody(request.message, response), decoder, checks, verified),
+    pieces: verifiedPieces(source, decoder, checks, verified),
   };
 }
 
@@ -86,14 +91,12 @@ export function badMd5(): SluiceError {
 }
 
 async function* verifiedPieces(
-  message: IncomingMessage,
-  start: () => void,
+  source: AsyncIterable<Uint8Array>,
   decoder: ChunkDecoder | null,
   checks: readonly Check[],
   verified: Record<string, string>,
 ): AsyncGenerator<Uint8Array> {
-  start();
-  for await (const piece of arriving(message)) {
+  for await (const piece of source) {
     const parts = decoder === null ? [piece] : decoder.push(piece);
     lendMemory(piece, parts.length);
     for (const part of parts) {
@@ -104,9 +107,10 @@ async function* verifiedPieces(
   verify(checks, decoder?.finish() ?? new Map(), verified);
 }
 
-/** The body as it arrives. A connection that ends early is BODY_TRUNCATED; leaving the loop early keeps the connection, on which the error
- *  must still be answered. */
-async function* arriving(message: IncomingMessage): AsyncGenerator<Buffer> {
+/** The body as it arrives, from when the first piece is asked for. A connection that ends early is BODY_TRUNCATED; leaving the loop early
+ *  keeps the connection, on which the error must still be answered. */
+export async function* arrivingBody(message: IncomingMessage, response: ServerResponse): AsyncGenerator<Uint8Array> {
+  continueBody(message, response);
   try {
     yield* message.iterator({ destroyOnReturn: false });
   } catch (cause) {

@@ -6,6 +6,7 @@ import type { Action, Identity } from "../identity/identity.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { s3Error } from "../s3/errors.ts";
+import type { FormUpload } from "../s3/form-data.ts";
 import type { Payload } from "../s3/payload.ts";
 import type { SigningContext } from "../s3/signature.ts";
 import type { ObjectCalls } from "../state/object-calls.ts";
@@ -47,13 +48,19 @@ export interface Caller {
   readonly lineage: Lineage | null;
   readonly payload: Payload;
   readonly signing: SigningContext;
+  /** Set when the signature came in the fields of a browser's form. Its reader closes it. */
+  readonly form: FormUpload | null;
 }
 
-/** A request whose signature holds, and the way to answer it. */
-export interface Call {
+/** A request that nobody has believed yet, and the way to answer it. */
+export interface Exchange {
   readonly deps: StoreDeps;
   readonly request: S3Request;
   readonly response: ServerResponse;
+}
+
+/** A request whose signature holds. */
+export interface Call extends Exchange {
   readonly caller: Caller;
 }
 

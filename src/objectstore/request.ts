@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { hostOfHeader } from "../lib/host-names.ts";
 import { type HeaderTable, header, headerTable, type SignedRequest } from "../s3/canonical-request.ts";
 import { s3Error } from "../s3/errors.ts";
-import { decodeUriPart, parseQuery, type QueryPair } from "../s3/uri-encoding.ts";
+import { decodeUriPart, encodeUriPath, parseQuery, type QueryPair } from "../s3/uri-encoding.ts";
 
 /** A request, taken apart but not yet believed. */
 export interface S3Request extends SignedRequest {
@@ -49,6 +49,12 @@ function bucketInHost(hostHeader: string | undefined, domains: readonly string[]
   if (host === null || domains.includes(host)) return null;
   const below = domains.filter((domain) => host.endsWith(`.${domain}`)).toSorted((a, b) => b.length - a.length);
   return below[0] === undefined ? null : host.slice(0, -below[0].length - 1);
+}
+
+/** The address of an object of the request's bucket, in the style that the request has. */
+export function objectUrl(request: S3Request, key: string): string {
+  const place = request.path === "/" ? "" : `/${request.bucket}`;
+  return `http://${header(request.headers, "host") ?? ""}${encodeUriPath(`${place}/${key}`)}`;
 }
 
 /** The first parameter of that name, or undefined. */

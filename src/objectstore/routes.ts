@@ -47,6 +47,7 @@ import { uploadPart } from "./operations/multipart/upload-part.ts";
 import { uploadPartCopy } from "./operations/multipart/upload-part-copy.ts";
 import { getObjectAttributes } from "./operations/object-attributes.ts";
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from "./operations/object-tagging.ts";
+import { postObject } from "./operations/post-object.ts";
 import { putObject } from "./operations/put-object.ts";
 import { getBucketVersioning, putBucketVersioning } from "./operations/versioning.ts";
 
@@ -79,7 +80,7 @@ export const ROUTES: readonly Route[] = [
   row("HeadObject", "HEAD", "object", null, getObject),
   row("DeleteObject", "DELETE", "object", null, deleteObject),
   row("DeleteObjects", "POST", "bucket", "delete", deleteObjects),
-  row("PostObject", "POST", "bucket", null),
+  row("PostObject", "POST", "bucket", null, postObject),
   row("GetBucketAccelerateConfiguration", "GET", "bucket", "accelerate", getBucketAccelerate),
   row("PutBucketAccelerateConfiguration", "PUT", "bucket", "accelerate"),
   row("GetBucketAcl", "GET", "bucket", "acl", getBucketAcl),

@@ -76,7 +76,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
         return;
       }
       if (message.headers.origin !== undefined) await crossOrigin.mark(request, response);
-      const caller = await authenticate(deps, request);
+      const caller = await authenticate({ deps, request, response });
       await findOperation(request)({ deps, request, response, caller });
     } catch (error) {
       answerError(message, response, error, log);

@@ -4,6 +4,8 @@ import { SluiceError } from "../core/errors.ts";
 import { headerTable } from "./canonical-request.ts";
 import { ChunkDecoder } from "./chunk-decoder.ts";
 import { toS3Failure } from "./errors.ts";
+import { readForm } from "./form-data.ts";
+import { checkPostPolicy, readPostPolicy } from "./post-policy.ts";
 import { verifySignature } from "./signature.ts";
 import { readClaim } from "./signature-claim.ts";
 import { parseQuery } from "./uri-encoding.ts";
@@ -199,6 +201,92 @@ describe("the chunk decoder", () => {
         ]);
         expect(decode(body, cuts, []).equals(Buffer.concat(sent))).toBe(true);
       }),
+    );
+  });
+});
+
+describe("the form reader", () => {
+  async function* pieces(body: Buffer, cuts: readonly number[]): AsyncGenerator<Uint8Array> {
+    let at = 0;
+    for (const cut of [...cuts.map((each) => each % (body.length + 1)).toSorted((a, b) => a - b), body.length]) {
+      yield body.subarray(at, cut);
+      at = cut;
+    }
+  }
+
+  async function fileIn(body: Buffer, cuts: readonly number[]): Promise<Buffer> {
+    const form = await readForm(pieces(body, cuts), "b");
+    const file: Uint8Array[] = [];
+    for await (const piece of form.file) file.push(piece);
+    return Buffer.concat(file);
+  }
+
+  it("takes any bytes, however they are cut", async () => {
+    const bytes = fc
+      .array(
+        fc.oneof(
+          fc.constantFrom(
+            "\r\n",
+            "\r",
+            "--b",
+            "--b--",
+            "\r\n--b\r\n",
+            "Content-Disposition: form-data",
+            '; name="file"',
+            '; filename="f',
+            "\r\n\r\n",
+            "--",
+          ),
+          fc.string({ unit: "binary", maxLength: 8 }),
+        ),
+        { maxLength: 20 },
+      )
+      .map((parts) => Buffer.from(parts.join("")));
+    await fc.assert(
+      fc.asyncProperty(bytes, fc.array(fc.nat(200), { maxLength: 6 }), async (body, cuts) => {
+        const error = await fileIn(body, cuts).then(
+          () => null,
+          (reason: unknown) => reason,
+        );
+        refusedOrDone(() => {
+          if (error !== null) throw error;
+        });
+      }),
+    );
+  });
+
+  it("gives back the file that was sent, however it is cut", async () => {
+    const content = fc.oneof(
+      fc.uint8Array({ maxLength: 100 }),
+      fc
+        .array(fc.constantFrom("\r", "\n", "-", "--", "\r\n-", "\r\n--a", "b"), { maxLength: 30 })
+        .map((each) => each.join("")),
+    );
+    await fc.assert(
+      fc.asyncProperty(content, fc.array(fc.nat(300), { maxLength: 8 }), async (sent, cuts) => {
+        const file = Buffer.from(sent);
+        fc.pre(!file.includes("\r\n--b"));
+        const head = '--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n';
+        const body = Buffer.concat([Buffer.from(head), file, Buffer.from("\r\n--b--")]);
+        expect((await fileIn(body, cuts)).equals(file)).toBe(true);
+      }),
+    );
+  });
+
+  it("takes any policy", () => {
+    const policy = fc.oneof(
+      fc.string(),
+      fc.json().map((text) => Buffer.from(text).toString("base64")),
+      fc.array(fc.jsonValue(), { maxLength: 5 }).map((conditions) => {
+        const document = { expiration: "2030-01-01T00:00:00Z", conditions };
+        return Buffer.from(JSON.stringify(document)).toString("base64");
+      }),
+    );
+    const fields = fc.dictionary(fc.string({ maxLength: 8 }), fc.string({ maxLength: 8 }), { maxKeys: 4 });
+    fc.assert(
+      fc.property(policy, fields, (text, given) =>
+        refusedOrDone(() => checkPostPolicy(readPostPolicy(text), new Map(Object.entries(given)), "b", 0)),
+      ),
     );
   });
 });

@@ -87,17 +87,34 @@ function readQueryClaim({ query, headers }: SignedRequest): SignatureClaim {
     parameters.set(name, value);
   }
   const take = (name: string): string => parameters.get(name) ?? "";
-  if (take("X-Amz-Algorithm") !== ALGORITHM) throw malformedQuery(`X-Amz-Algorithm is not ${ALGORITHM}`);
-  if (!/^[0-9a-f]{64}$/.test(take("X-Amz-Signature"))) throw malformedQuery("X-Amz-Signature is not 64 hex digits");
-  if (parseTimestamp(take("X-Amz-Date")) === null) throw malformedQuery("X-Amz-Date is not YYYYMMDDTHHMMSSZ");
   return {
-    ...readCredential(take("X-Amz-Credential"), malformedQuery),
+    ...readNamedClaim(take, malformedQuery),
     signedHeaders: readSignedHeaders(take("X-Amz-SignedHeaders"), headers, malformedQuery),
-    signature: take("X-Amz-Signature"),
-    timestamp: take("X-Amz-Date"),
     payloadHash:
       parameters.get("X-Amz-Content-Sha256") ?? header(headers, "x-amz-content-sha256") ?? "UNSIGNED-PAYLOAD",
     expiresSeconds: readExpires(take("X-Amz-Expires")),
+  };
+}
+
+/** What the signature of a policy says: the policy itself says what it covers, and how long. */
+export type PolicyClaim = Omit<SignatureClaim, "signedHeaders" | "payloadHash" | "expiresSeconds">;
+
+/** The claim of a browser's form, whose fields are called like the parameters of a presigned address.
+ *  @param fields by lower-case name
+ *  @throws SluiceError S3 InvalidArgument
+ *  @see https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html */
+export function readFormClaim(fields: ReadonlyMap<string, string>): PolicyClaim {
+  return readNamedClaim((name) => fields.get(name.toLowerCase()) ?? "", malformedForm);
+}
+
+function readNamedClaim(take: (name: string) => string, refuse: (what: string) => Error): PolicyClaim {
+  if (take("X-Amz-Algorithm") !== ALGORITHM) throw refuse(`X-Amz-Algorithm is not ${ALGORITHM}`);
+  if (!/^[0-9a-f]{64}$/.test(take("X-Amz-Signature"))) throw refuse("X-Amz-Signature is not 64 hex digits");
+  if (parseTimestamp(take("X-Amz-Date")) === null) throw refuse("X-Amz-Date is not YYYYMMDDTHHMMSSZ");
+  return {
+    ...readCredential(take("X-Amz-Credential"), refuse),
+    signature: take("X-Amz-Signature"),
+    timestamp: take("X-Amz-Date"),
   };
 }
 
@@ -167,6 +184,10 @@ export function formatTimestamp(at: number): string {
 
 function malformedQuery(what: string): Error {
   return s3Error("AuthorizationQueryParametersError", `Cannot read the presigned address: ${what}`);
+}
+
+function malformedForm(what: string): Error {
+  return s3Error("InvalidArgument", `Cannot read the form's signature: ${what}`);
 }
 
 function malformed(what: string): Error {

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
 import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
 import { s3Error } from "./errors.ts";
-import { ALGORITHM, parseTimestamp, type SignatureClaim } from "./signature-claim.ts";
+import { ALGORITHM, type PolicyClaim, parseTimestamp, type SignatureClaim } from "./signature-claim.ts";
 
 /** How far the client's clock may be from ours, either way. @see RequestTimeTooSkewed in S3's list of errors */
 const MAX_SKEW_MS = 15 * 60_000;
@@ -25,13 +25,30 @@ export function verifySignature(
 ): SigningContext {
   checkTime(claim, now);
   const context = signCanonical(claim, secretKey, canonicalRequest(request, claim.signedHeaders, claim.payloadHash));
-  if (!sameHex(context.seedSignature, claim.signature)) {
-    throw s3Error(
-      "SignatureDoesNotMatch",
-      "Cannot accept the request: its signature is not the one this secret key gives (check the secret key and the client's way of signing)",
-    );
-  }
+  compareSignatures(context.seedSignature, claim.signature);
   return context;
+}
+
+/** Believes the claim of a form or throws. How long it is good is for its policy to say.
+ *  @param policy as it stands in the form
+ *  @throws SluiceError S3 InvalidArgument, SignatureDoesNotMatch */
+export function verifyPolicySignature(claim: PolicyClaim, secretKey: string, policy: string): SigningContext {
+  const { date, region, service, timestamp } = claim;
+  if (!timestamp.startsWith(date)) {
+    throw s3Error("InvalidArgument", "Cannot check the signature: X-Amz-Credential and X-Amz-Date name different days");
+  }
+  const key = signingKey(secretKey, date, region, service);
+  const signature = hmacHex(key, policy);
+  compareSignatures(signature, claim.signature);
+  return { key, timestamp, scope: `${date}/${region}/${service}/aws4_request`, seedSignature: signature };
+}
+
+function compareSignatures(expected: string, claimed: string): void {
+  if (sameHex(expected, claimed)) return;
+  throw s3Error(
+    "SignatureDoesNotMatch",
+    "Cannot accept the request: its signature is not the one this secret key gives (check the secret key and the client's way of signing)",
+  );
 }
 
 function checkTime(claim: SignatureClaim, now: number): void {

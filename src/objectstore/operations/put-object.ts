@@ -1,5 +1,5 @@
 import { checkKey, MAX_KEY_BYTES } from "../../core/keys.ts";
-import type { StagedBlob } from "../../core/object.ts";
+import type { ObjectInfo, StagedBlob } from "../../core/object.ts";
 import { crashPoint } from "../../lib/crash-point.ts";
 import { type HeaderTable, header } from "../../s3/canonical-request.ts";
 import { s3Error } from "../../s3/errors.ts";
@@ -13,18 +13,33 @@ import { contentLength } from "../request.ts";
 /** Order: everything that can be refused without the body, then the body becomes a durable blob, then ONE transaction makes it an object, an
  *  event and jobs, and only then comes the 200. What fails after staging leaves no blob. */
 export async function putObject(call: Call): Promise<void> {
-  const { deps, request } = call;
+  const { request } = call;
   checkObjectKey(request.key);
   checkLength(call);
   const headers = readObjectHeaders(request.headers);
   const body = openBody(call);
+  const object = await storeObject(call, headers, body, body.expectedBytes ?? 0);
+  answerEmpty(call.response, 200, storedHeaders(object));
+}
+
+/** The part behind the checks, for every way in which a new object's bytes arrive.
+ *  @param roomBytes asked of the disk before the first byte is taken */
+export async function storeObject(
+  call: Call,
+  headers: ObjectHeaders,
+  body: VerifiedBody,
+  roomBytes: number,
+): Promise<ObjectInfo> {
   await allowedBucket(call, "object.write");
-  const blob = await deps.blobs.stage(body.pieces, body.expectedBytes ?? 0);
+  const blob = await call.deps.blobs.stage(body.pieces, roomBytes);
   crashPoint("put.blob-staged");
   const { object } = await commit(call, headers, body, blob);
   crashPoint("put.committed");
-  const version = versionHeaders(object).flat();
-  answerEmpty(call.response, 200, ["ETag", `"${object.etag}"`, ...version, ...checksumHeaders(object.checksums)]);
+  return object;
+}
+
+export function storedHeaders(object: ObjectInfo): string[] {
+  return ["ETag", `"${object.etag}"`, ...versionHeaders(object).flat(), ...checksumHeaders(object.checksums)];
 }
 
 async function commit(
