@@ -13,6 +13,8 @@ import { startRetention } from "./jobs/retention.ts";
 import { systemClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
 import { openFilesLimit } from "./lib/open-files.ts";
+import { renewTlsKeys, type TlsKeys } from "./lib/port-server.ts";
+import { Proxies } from "./lib/proxies.ts";
 import { createFileLogs } from "./logs/file-logs.ts";
 import { serverAbilities } from "./main/abilities.ts";
 import { hostOf, reachableUrl } from "./main/addresses.ts";
@@ -21,6 +23,7 @@ import { exposeDataDir } from "./main/expose-data-dir.ts";
 import { keepReserve } from "./main/keep-reserve.ts";
 import { localCapacity } from "./main/local-capacity.ts";
 import { type OpenFilesShare, plentyOpenFiles, requireOpenFiles } from "./main/open-files.ts";
+import { type PortKeys, type RenewablePorts, readPortKeys, renewPortKeys } from "./main/port-keys.ts";
 import { sandboxOptions } from "./main/sandbox-options.ts";
 import { removeServerFile, writeServerFile } from "./main/server-file.ts";
 import { FileBlobs } from "./objectstore/file-blobs.ts";
@@ -43,6 +46,8 @@ export interface Server {
   readonly dataDir: string;
   /** Takes no new work, lets running attempts end for the configured time, then stops them, and closes everything. */
   close(): Promise<void>;
+  /** Reads certificates and keys again; new connections get them. @throws SluiceError CONFIG_INVALID, and then the old ones stay */
+  renewTls(config: Config): Promise<void>;
 }
 
 export interface ServerOptions {
@@ -60,16 +65,25 @@ const LOCAL = "local";
 export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
   const closers = new Closers(options.log);
   try {
-    const files = shareFiles(config, options.log);
+    const edge = {
+      files: shareFiles(config, options.log),
+      keys: await readPortKeys(config),
+      proxies: new Proxies(config.trustedProxies),
+    };
     const dir = await openDirectory(config, closers);
     const core = await openCore(config, dir, options.log, closers);
-    const addresses = await listen(config, dir, core, files, options, closers);
+    const { renewable, ...addresses } = await listen(config, dir, core, edge, options, closers);
     const { path } = dir.dataDir;
     writeServerFile(path, { ...addresses, pid: process.pid, version: options.version });
     closers.add("server file", () => removeServerFile(path));
     // First of all, while both ports still answer: who asks is told that the server is stopping, and running jobs can be watched to their end.
     closers.add("running attempts", () => core.dispatcher.drain(config.drainMs));
-    return { ...addresses, dataDir: path, close: () => closers.close() };
+    return {
+      ...addresses,
+      dataDir: path,
+      close: () => closers.close(),
+      renewTls: (now) => renewPortKeys(edge.keys, now, renewable, options.log),
+    };
   } catch (error) {
     await closers.close();
     throw error;
@@ -187,16 +201,23 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   return { sandbox, state, admin, identity, logs, blobs, parts, sweep, dispatcher, jobs, capacity };
 }
 
+/** What both ports have from the machine and the configuration. */
+interface Edge {
+  readonly files: OpenFilesShare;
+  readonly keys: PortKeys;
+  readonly proxies: Proxies;
+}
+
 type Core = Awaited<ReturnType<typeof openCore>>;
 
 async function listen(
   config: Config,
   { dataDir }: Directory,
   core: Core,
-  files: OpenFilesShare,
+  { files, keys, proxies }: Edge,
   { log, version }: ServerOptions,
   closers: Closers,
-): Promise<{ api: string; s3: string }> {
+): Promise<{ api: string; s3: string; renewable: RenewablePorts }> {
   const { state, identity, blobs, parts, sandbox, sweep, dispatcher } = core;
   const publicUrls = [config.api.publicUrl, config.s3.publicUrl].filter((url) => url !== null);
   const store = createObjectStore({
@@ -206,12 +227,14 @@ async function listen(
     identity,
     hosts: [config.host, ...publicUrls.map(hostOf)],
     domains: config.s3.domains,
+    tls: keys.s3,
+    proxies,
     maxRequests: files.s3Requests,
     log,
     clock,
   });
   if (Number.isFinite(files.s3Connections)) store.server.maxConnections = files.s3Connections;
-  const s3 = reachableUrl(config.host, await store.listen(config.host, config.s3.port));
+  const s3 = reachableUrl(config.host, await store.listen(config.host, config.s3.port), keys.s3 !== null);
   closers.add("object store", () => store.close());
   const gateway = createGateway({
     ...core,
@@ -239,10 +262,13 @@ async function listen(
       maxEventBytes: config.limits.eventBytes,
       maxConnections: files.apiConnections,
     },
+    tls: keys.api,
+    proxies,
     clock,
     log,
   });
   const { url } = await gateway.listen(config.host, config.api.port);
   closers.add("gateway", () => gateway.close());
-  return { api: url, s3 };
+  const renewable = { api: gateway.renewTls, s3: (now: TlsKeys) => renewTlsKeys(store.server, now) };
+  return { api: url, s3, renewable };
 }

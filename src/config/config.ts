@@ -1,4 +1,5 @@
 import type { LogLevel } from "../lib/log.ts";
+import type { TlsFiles } from "../lib/port-server.ts";
 
 /** The server's settings, checked, with every default filled in, frozen. */
 export interface Config {
@@ -7,8 +8,13 @@ export interface Config {
   /** Where both ports listen. */
   readonly host: string;
   /** Port 0 picks a free one. URLs have no trailing slash. */
-  readonly api: { readonly port: number; readonly publicUrl: string | null };
-  readonly s3: { readonly port: number; readonly publicUrl: string | null; readonly domains: readonly string[] };
+  readonly api: { readonly port: number; readonly publicUrl: string | null; readonly tls: TlsFiles | null };
+  readonly s3: {
+    readonly port: number;
+    readonly publicUrl: string | null;
+    readonly tls: TlsFiles | null;
+    readonly domains: readonly string[];
+  };
   /** Addresses and CIDR networks. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;

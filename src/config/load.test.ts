@@ -40,8 +40,8 @@ test("without anything, the defaults of a machine of two cores", async () => {
   expect(await load()).toEqual({
     dataDir: "/srv/sluice-data",
     host: "127.0.0.1",
-    api: { port: 8080, publicUrl: null },
-    s3: { port: 9000, publicUrl: null, domains: [] },
+    api: { port: 8080, publicUrl: null, tls: null },
+    s3: { port: 9000, publicUrl: null, tls: null, domains: [] },
     trustedProxies: [],
     logLevel: "info",
     drainMs: 30_000,
@@ -88,6 +88,7 @@ allow_host_network: true
 local: {memory: 2Gi, disk: 100Gi}
 host_image: {extra_paths: [/opt/tools/, /srv/models]}
 timeouts: {default: 10m, max: 1h, sync: 60}
+tls: {cert: tls/api.pem, key: /etc/api.key}
 store: {inline_bytes: 0, keep_free: 0}
 jobs:
 changes: {keep: null}
@@ -96,7 +97,7 @@ changes: {keep: null}
     dataDir: "/srv/data",
     logLevel: "debug",
     drainMs: 90_000,
-    api: { publicUrl: "https://sluice.example.org" },
+    api: { publicUrl: "https://sluice.example.org", tls: { cert: "/srv/tls/api.pem", key: "/etc/api.key" } },
     s3: { publicUrl: "http://[::1]:9000" },
     trustedProxies: ["10.0.0.0/8", "::1"],
     metricsPublic: true,
@@ -147,6 +148,8 @@ test.each([
     "store: {inline_bytes: 2Mi}",
     "sluice.yaml:1:9: store.inline_bytes: it is more than 1Mi, and such rows slow every query",
   ],
+  ["tls: {cert: a.pem}", "sluice.yaml:1:1: tls: a certificate and its key belong together"],
+  ["s3_tls: {key: a.pem}", "sluice.yaml:1:1: s3_tls: a certificate and its key belong together"],
   [
     "host_image: {extra_paths: [/srv]}",
     'sluice.yaml:1:14: host_image.extra_paths: "/srv" would show the data directory to scripts',

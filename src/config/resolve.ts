@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { TlsFiles } from "../lib/port-server.ts";
 import type { Config, Machine } from "./config.ts";
 import type { WrittenConfig } from "./schema.ts";
 
@@ -20,8 +21,13 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
   return {
     dataDir: resolve(cwd, written.data),
     host: written.host,
-    api: { port: written.port, publicUrl: written.public_url },
-    s3: { port: written.s3_port, publicUrl: written.s3_public_url, domains: written.s3_domain },
+    api: { port: written.port, publicUrl: written.public_url, tls: tlsFiles(written.tls, cwd) },
+    s3: {
+      port: written.s3_port,
+      publicUrl: written.s3_public_url,
+      tls: tlsFiles(written.s3_tls, cwd),
+      domains: written.s3_domain,
+    },
     trustedProxies: written.trusted_proxies,
     logLevel: written.log_level,
     drainMs: written.drain,
@@ -53,6 +59,14 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
   };
 }
 
+/** One without the other is kept, empty, for `conflictsIn`. */
+function tlsFiles({ cert, key }: WrittenConfig["tls"], cwd: string): TlsFiles | null {
+  if (cert === null && key === null) return null;
+  return { cert: cert === null ? "" : resolve(cwd, cert), key: key === null ? "" : resolve(cwd, key) };
+}
+
+const isHalf = (tls: TlsFiles | null): boolean => tls !== null && (tls.cert === "" || tls.key === "");
+
 /** What no field can see alone. */
 export function conflictsIn(config: Config): ConfigConflict[] {
   const { api, s3, local, slots, timeouts, sandbox, store, admin, dataDir } = config;
@@ -70,6 +84,8 @@ export function conflictsIn(config: Config): ConfigConflict[] {
       "timeouts.default",
       "it is longer than timeouts.max",
     ],
+    [isHalf(api.tls), "tls", "a certificate and its key belong together"],
+    [isHalf(s3.tls), "s3_tls", "a certificate and its key belong together"],
     [shown !== undefined, "host_image.extra_paths", `"${shown}" would show the data directory to scripts`],
     [store.inlineBytes > MAX_INLINE_BYTES, "store.inline_bytes", "it is more than 1Mi, and such rows slow every query"],
     [admin.user?.includes(":") ?? false, "admin.user", "it holds a colon, which Basic authentication cannot carry"],

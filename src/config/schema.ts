@@ -42,7 +42,17 @@ export const CONFIG_SCHEMA = z.strictObject({
   s3_domain: hostNames(
     "Domains below which each bucket has a host name of its own, `BUCKET.DOMAIN`; the domain itself is answered too",
   ),
-  trusted_proxies: networks("Proxies whose X-Forwarded headers are believed; this version reads none of these headers"),
+  tls: section({
+    cert: optionalText(
+      "Certificate chain of the API's port, a PEM file; with it the port speaks TLS; read again at SIGHUP",
+    ),
+    key: optionalText("Its private key, a PEM file"),
+  }),
+  s3_tls: section({
+    cert: optionalText("Certificate chain of the object store's port, as `tls.cert`"),
+    key: optionalText("Its private key, a PEM file"),
+  }),
+  trusted_proxies: networks("Proxies whose X-Forwarded-For and X-Forwarded-Proto headers are believed"),
   log_level: choice(
     "Least weight of the server's own log lines; read again at SIGHUP",
     ["debug", "info", "warn", "error"],

@@ -1,6 +1,14 @@
 import { randomUUID } from "node:crypto";
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Server } from "node:http";
+import Fastify, {
+  type FastifyError,
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
 import { SluiceError } from "../core/errors.ts";
+import { createPortServer, type TlsKeys } from "../lib/port-server.ts";
 import { authenticate } from "./authenticate.ts";
 import { onClientError } from "./client-error.ts";
 import type { GatewayDeps } from "./deps.ts";
@@ -26,6 +34,8 @@ export interface AppParts {
 /** Time for a request's headers, and for all of it with its body: 64 MiB at 1 Mbit/s. */
 const HEADERS_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 10 * 60_000;
+/** Fastify's default. */
+const KEEP_ALIVE_MS = 72_000;
 /** Longest path parameter; ids and names are shorter. */
 const MAX_PARAM_LENGTH = 300;
 const OURS: ErrorForm = { errors: "problem" };
@@ -35,7 +45,7 @@ const OURS: ErrorForm = { errors: "problem" };
 export function buildApp(parts: AppParts): FastifyInstance {
   const app = Fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    ...serverOptions(parts.deps.tls),
     return503OnClosing: false,
     exposeHeadRoutes: true,
     genReqId: () => randomUUID(),
@@ -57,6 +67,16 @@ export function buildApp(parts: AppParts): FastifyInstance {
   });
   for (const route of parts.routes) addRoute(app, parts, route);
   return app;
+}
+
+/** Fastify's own server where it can be, because that one listens on all addresses that "localhost" has. */
+function serverOptions(tls: TlsKeys | null): Pick<FastifyHttpOptions<Server>, "http" | "serverFactory"> {
+  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
+  if (tls === null) return { http: timeouts };
+  return {
+    serverFactory: (handler) =>
+      createPortServer({ ...timeouts, keepAliveTimeout: KEEP_ALIVE_MS }, tls).on("request", handler),
+  };
 }
 
 function noSchemas(): never {
@@ -111,6 +131,7 @@ function fail(
       requestId: request.id,
       route,
       method: request.method,
+      client: deps.proxies.peerOf(request.raw).address,
       error: known.cause ?? known,
     });
   }

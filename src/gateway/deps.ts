@@ -5,6 +5,8 @@ import type { Identity } from "../identity/identity.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { TlsKeys } from "../lib/port-server.ts";
+import type { Proxies } from "../lib/proxies.ts";
 import type { LogStore } from "../logs/logs.ts";
 import type { BlobStore } from "../objectstore/blobs.ts";
 import type { SandboxReport } from "../sandbox/sandbox.ts";
@@ -48,6 +50,10 @@ export interface GatewayDeps {
   /** Why the server cannot work now, one sentence each; empty when it can. */
   readiness(): Promise<readonly string[]>;
   readonly facts: ServerFacts;
+  /** Null: plain HTTP. */
+  readonly tls: TlsKeys | null;
+  /** Whose X-Forwarded headers count. */
+  readonly proxies: Proxies;
   readonly clock: Clock;
   readonly log: Log;
 }

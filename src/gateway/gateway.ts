@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import type { FastifyInstance } from "fastify";
+import { renewTlsKeys, type TlsKeys } from "../lib/port-server.ts";
 import { buildApp } from "./app.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { createEdge } from "./edge.ts";
@@ -12,6 +13,8 @@ export interface Gateway {
   /** Resolves once calls are answered, with the address to reach them on this machine. Port 0 picks a free one.
    *  @throws what the operating system says of the address (EADDRINUSE, EACCES …) */
   listen(host: string, port: number): Promise<{ readonly url: string }>;
+  /** For new connections, where the port has TLS. */
+  renewTls(keys: TlsKeys): void;
   /** Takes no new call, ends open streams and waits for calls in flight, which are cut after 5 s. */
   close(): Promise<void>;
 }
@@ -26,8 +29,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
       setHost(host);
       if (Number.isFinite(deps.facts.maxConnections)) app.server.maxConnections = deps.facts.maxConnections;
       await app.listen({ host, port });
-      return { url: reachableUrl(app, host) };
+      return { url: reachableUrl(app, host, deps.tls !== null) };
     },
+    renewTls: (keys) => renewTlsKeys(app.server, keys),
     async close() {
       shut();
       const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_WITHIN_MS);
@@ -66,10 +70,10 @@ export function createApp(deps: GatewayDeps): {
 }
 
 /** A wildcard is no address to connect to: this machine reaches it by loopback. */
-function reachableUrl(app: FastifyInstance, host: string): string {
+function reachableUrl(app: FastifyInstance, host: string, secure: boolean): string {
   const address = app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const wildcards: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1" };
   const name = wildcards[host] ?? (isIP(host) === 6 ? `[${host}]` : host);
-  return `http://${name}:${port}`;
+  return `http${secure ? "s" : ""}://${name}:${port}`;
 }

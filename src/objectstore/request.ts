@@ -9,6 +9,8 @@ import { decodeUriPart, encodeUriPath, parseQuery, type QueryPair } from "../s3/
 export interface S3Request extends SignedRequest {
   readonly message: IncomingMessage;
   readonly method: string;
+  /** Of the sender's own connection. */
+  readonly scheme: "http" | "https";
   readonly path: string;
   readonly query: readonly QueryPair[];
   readonly headers: HeaderTable;
@@ -22,7 +24,11 @@ export interface S3Request extends SignedRequest {
  *  bucket is in the name and the whole path is the key.
  *  @param domains lower case; default none
  *  @throws SluiceError S3 InvalidURI */
-export function parseRequest(message: IncomingMessage, domains: readonly string[] = []): S3Request {
+export function parseRequest(
+  message: IncomingMessage,
+  domains: readonly string[] = [],
+  scheme: S3Request["scheme"] = "http",
+): S3Request {
   const target = message.url ?? "";
   if (!target.startsWith("/")) throw s3Error("InvalidURI", 'Cannot read the address: it does not start with "/"');
   const question = target.indexOf("?");
@@ -36,6 +42,7 @@ export function parseRequest(message: IncomingMessage, domains: readonly string[
   return {
     message,
     method: message.method ?? "",
+    scheme,
     path,
     query: question < 0 ? [] : parseQuery(target.slice(question + 1)),
     headers: headerTable(message.rawHeaders),

@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { HostNames } from "../lib/host-names.ts";
 import type { Log } from "../lib/log.ts";
-import { createServer } from "../lib/node-http.ts";
+import { createPortServer, type TlsKeys } from "../lib/port-server.ts";
+import { Proxies } from "../lib/proxies.ts";
 import { s3Error } from "../s3/errors.ts";
 import { answerError } from "./answer.ts";
 import { authenticate } from "./authenticate.ts";
@@ -23,6 +24,10 @@ export interface ObjectStoreOptions {
   readonly hosts: readonly string[];
   /** Domains below which each bucket has a name of its own, lower case. Default: none. */
   readonly domains?: readonly string[];
+  /** Default: plain HTTP. */
+  readonly tls?: TlsKeys | null;
+  /** Whose X-Forwarded headers count. Default: nobody's. */
+  readonly proxies?: Proxies;
   readonly log: Log;
   readonly clock?: Clock;
   /** How long a connection may be silent in the middle of a request. Default 60 s. */
@@ -57,20 +62,22 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const crossOrigin = new CrossOriginAccess(state);
   const hosts = new HostNames(options.hosts, domains);
   // Node's own limit on a whole request (300 s) would cut long uploads off; the idle time is what counts.
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 });
+  const server = createPortServer({ requestTimeout: 0, keepAliveTimeout: 75_000 }, options.tls ?? null);
+  const proxies = options.proxies ?? new Proxies([]);
   const connections = new Connections(server, options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS, log);
   const maxRequests = options.maxRequests ?? DEFAULT_MAX_REQUESTS;
   let running = 0;
 
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     connections.enter(message, response);
+    const peer = proxies.peerOf(message);
     response.setHeader("x-amz-request-id", newRequestId());
     response.setHeader("x-amz-id-2", HOST_ID);
     running += 1;
     try {
       if (running > maxRequests) throw s3Error("SlowDown", "Cannot take the request now: too many are being worked on");
       if (!hosts.answersTo(message.headers.host)) throw hostRefused();
-      const request = parseRequest(message, domains);
+      const request = parseRequest(message, domains, peer.secure ? "https" : "http");
       if (request.method === "OPTIONS") {
         await crossOrigin.preflight(request, response);
         return;
@@ -79,7 +86,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
       const caller = await authenticate({ deps, request, response });
       await findOperation(request)({ deps, request, response, caller });
     } catch (error) {
-      answerError(message, response, error, log);
+      answerError(message, response, error, log.child({ client: peer.address }));
     } finally {
       running -= 1;
     }

@@ -110,7 +110,7 @@ it("says more after SIGHUP when its settings say so, and stays as it is when the
   const own = await startServer({ args: ["--config", config] });
   await writeFile(config, "log_level: wrong\n");
   process.kill(own.pid, "SIGHUP");
-  await expect.poll(() => own.log(), { timeout: 10_000 }).toContain("the log level stays");
+  await expect.poll(() => own.log(), { timeout: 10_000 }).toContain("they stay as they are");
   await writeFile(config, "log_level: info\n");
   process.kill(own.pid, "SIGHUP");
   await expect.poll(() => own.log(), { timeout: 10_000 }).toContain('"log_level":"info"');

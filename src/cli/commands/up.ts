@@ -1,7 +1,7 @@
 import { createLog } from "../../lib/log.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { say } from "../io.ts";
-import { logLevelSignal } from "../log-level-signal.ts";
+import { settingsSignal } from "../settings-signal.ts";
 import { stopSignal } from "../stop-signal.ts";
 import { packageVersion } from "../version.ts";
 
@@ -40,10 +40,12 @@ export const command = defineCommand({
     let { logLevel } = config;
     const log = createLog(() => logLevel);
     const server = await startServer(config, { log, version: packageVersion() });
-    const take = (level: typeof logLevel): void => {
-      logLevel = level;
+    const take = async (now: typeof config): Promise<void> => {
+      await server.renewTls(now);
+      logLevel = now.logLevel;
+      log.info("read log level and certificates again", { log_level: logLevel });
     };
-    const hangup = logLevelSignal({ read, take, log });
+    const hangup = settingsSignal({ read, take, log });
     say(io, flags.json === true ? JSON.stringify(addresses(server)) : readyLine(server));
     log.info("stopping", { signal: await stop.first });
     await server.close();

@@ -7,6 +7,7 @@ import type { DispatchView } from "../../dispatch/dispatch.ts";
 import { ANY_SERVER } from "../../fdl/check-service.ts";
 import type { Jobs, Submission } from "../../jobs/jobs.ts";
 import { createLog } from "../../lib/log.ts";
+import { Proxies } from "../../lib/proxies.ts";
 import type { LogChunk } from "../../logs/logs.ts";
 import type { Lineage } from "../../state/state.ts";
 import type { GatewayDeps, ServerFacts } from "../deps.ts";
@@ -90,6 +91,8 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
     s3KeysOf: async (by) => (isAdmin(by) ? { accessKey: "AK", secretKey: "SK" } : null),
     backup: async (target) => void backups.push(target),
     readiness: async () => mood.reasons,
+    tls: null,
+    proxies: new Proxies([]),
     facts: {
       version: "1.2.3",
       gitCommit: "abc",

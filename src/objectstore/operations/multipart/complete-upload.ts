@@ -104,7 +104,7 @@ function answeredBefore(completed: ObjectInfo, named: readonly NamedPart[]): Obj
 function resultDocument({ request }: Call, object: ObjectInfo): string {
   const checksums = Object.keys(object.checksums).length === 0 ? [] : checksumElements(object.checksums);
   return xmlDocument("CompleteMultipartUploadResult", [
-    element("Location", `http://${header(request.headers, "host") ?? ""}${request.path}`),
+    element("Location", `${request.scheme}://${header(request.headers, "host") ?? ""}${request.path}`),
     element("Bucket", request.bucket),
     element("Key", request.key),
     element("ETag", `"${object.etag}"`),
