@@ -3,24 +3,34 @@ import { header } from "../s3/canonical-request.ts";
 import { s3Error, toS3Failure } from "../s3/errors.ts";
 import { type FormUpload, formBoundary, readForm } from "../s3/form-data.ts";
 import { readPayload } from "../s3/payload.ts";
+import { withParameters } from "../s3/presigned-headers.ts";
 import { type SigningContext, verifyPolicySignature, verifySignature } from "../s3/signature.ts";
 import { readClaim, readFormClaim } from "../s3/signature-claim.ts";
 import { arrivingBody } from "./body.ts";
-import type { Caller, Exchange, StoreDeps } from "./call.ts";
-import type { S3Request } from "./request.ts";
+import type { Call, Caller, Exchange, StoreDeps } from "./call.ts";
+import { isHostStyle, type S3Request } from "./request.ts";
 
-/** Who signed the request. Nobody is let in without a signature. Nothing of the body is read yet, but for the fields of a form.
+/** The request with who signed it. Nobody is let in without a signature. Nothing of the body is read yet, but for the fields of a form.
  *  @throws SluiceError S3 InvalidAccessKeyId, SignatureDoesNotMatch, RequestTimeTooSkewed, AccessDenied and what is wrong with the headers */
-export async function authenticate(exchange: Exchange): Promise<Caller> {
+export async function authenticate(exchange: Exchange): Promise<Call> {
   const { deps, request } = exchange;
   const boundary = boundaryOf(request);
-  if (boundary !== null) return authenticateForm(exchange, boundary);
+  if (boundary !== null) return { ...exchange, caller: await authenticateForm(exchange, boundary) };
   const claim = readClaim(request);
   const payload = readPayload(claim.payloadHash, request.headers);
   const holder = await holderOf(deps, claim.accessKeyId, (secretKey) =>
     verifySignature(claim, secretKey, request, deps.clock.now()),
   );
-  return { ...holder, lineage: null, payload, form: null };
+  const caller: Caller = { ...holder, lineage: null, payload, form: null };
+  if (claim.expiresSeconds === null) return { ...exchange, caller };
+  sandboxPages(exchange);
+  return { ...exchange, request: { ...request, headers: withParameters(request.headers, request.query) }, caller };
+}
+
+/** A browser that opens a presigned address shows whatever somebody uploaded, on the host that the API has too, and cookies know no ports. So such
+ *  pages run no scripts, unless the bucket has a host name of its own (decision 20). */
+function sandboxPages({ request, response }: Exchange): void {
+  if (!isHostStyle(request)) response.setHeader("Content-Security-Policy", "sandbox");
 }
 
 /** A form is signed in its fields; the query would name another call. */

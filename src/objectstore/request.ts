@@ -58,10 +58,15 @@ function bucketInHost(hostHeader: string | undefined, domains: readonly string[]
   return below[0] === undefined ? null : host.slice(0, -below[0].length - 1);
 }
 
+/** Whether the request came under its bucket's own host name. */
+export function isHostStyle({ path, key }: Pick<S3Request, "path" | "key">): boolean {
+  return path.slice(1) === key;
+}
+
 /** The address of an object of the request's bucket, in the style that the request has. */
 export function objectUrl(request: S3Request, key: string): string {
-  const place = request.path === "/" ? "" : `/${request.bucket}`;
-  return `http://${header(request.headers, "host") ?? ""}${encodeUriPath(`${place}/${key}`)}`;
+  const host = header(request.headers, "host") ?? "";
+  return `${request.scheme}://${host}${encodeUriPath(isHostStyle(request) ? `/${key}` : `/${request.bucket}/${key}`)}`;
 }
 
 /** The first parameter of that name, or undefined. */

@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { toS3Failure } from "../s3/errors.ts";
 import { uploadPart } from "./operations/multipart/upload-part.ts";
-import { parseRequest, type S3Request } from "./request.ts";
+import { objectUrl, parseRequest, type S3Request } from "./request.ts";
 import { findOperation } from "./router.ts";
 import { ROUTES, type Route } from "./routes.ts";
 
@@ -103,6 +103,15 @@ describe("parseRequest", () => {
     ["/b/%F0%9F%98%80?list-type=2", "b", "\u{1F600}"],
   ])("takes %s apart", (url, bucket, key) => {
     expect(request("GET", url)).toMatchObject({ bucket, key });
+  });
+
+  it.each([
+    ["s3.lab.example:9000", "/photos", "http://s3.lab.example:9000/photos/a%20b/c"],
+    ["photos.s3.lab.example", "/", "http://photos.s3.lab.example/a%20b/c"],
+  ])("gives objects addresses as under %s", (host, url, address) => {
+    const message = new IncomingMessage(new Socket());
+    Object.assign(message, { method: "POST", url, rawHeaders: ["Host", host], headers: { host } });
+    expect(objectUrl(parseRequest(message, ["s3.lab.example"]), "a b/c")).toBe(address);
   });
 
   it.each(["http://h/b/k", "*", "/b/%zz", "/b/%ff"])("refuses %s", (url) => {

@@ -83,6 +83,7 @@ function fakeState(changes: Partial<StoreState>): StoreState {
     ...NOT_HERE,
     createBucket: async (by, name) => bucketOf(name, by.subject),
     deleteBucket: async () => undefined,
+    bucketConfig: async () => null,
     bucket: async (name) => buckets.find((bucket) => bucket.name === name) ?? null,
     buckets: async (owner) => buckets.filter((bucket) => owner === null || bucket.owner === owner),
     commitUpload: unexpected,

@@ -59,7 +59,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const clock = options.clock ?? systemClock;
   const deps: StoreDeps = { state, blobs, parts, identity, buckets: new BucketCache(state, clock), log, clock };
   const domains = options.domains ?? [];
-  const crossOrigin = new CrossOriginAccess(state);
+  const crossOrigin = new CrossOriginAccess(state, clock);
   const hosts = new HostNames(options.hosts, domains);
   // Node's own limit on a whole request (300 s) would cut long uploads off; the idle time is what counts.
   const server = createPortServer({ requestTimeout: 0, keepAliveTimeout: 75_000 }, options.tls ?? null);
@@ -82,9 +82,11 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
         await crossOrigin.preflight(request, response);
         return;
       }
-      if (message.headers.origin !== undefined) await crossOrigin.mark(request, response);
-      const caller = await authenticate({ deps, request, response });
-      await findOperation(request)({ deps, request, response, caller });
+      const fromPage = message.headers.origin !== undefined;
+      if (fromPage) await crossOrigin.mark(request, response);
+      const call = await authenticate({ deps, request, response });
+      if (!fromPage) await crossOrigin.markForCaches(request, response);
+      await findOperation(call.request)(call);
     } catch (error) {
       answerError(message, response, error, log.child({ client: peer.address }));
     } finally {

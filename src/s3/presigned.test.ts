@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { headerTable, type SignedRequest } from "./canonical-request.ts";
 import { toS3Failure } from "./errors.ts";
+import { presignedTarget } from "./sign-request.ts";
 import { verifySignature } from "./signature.ts";
 import { readClaim } from "./signature-claim.ts";
-import { parseQuery } from "./uri-encoding.ts";
+import { parseQuery, type QueryPair } from "./uri-encoding.ts";
 
 /** The example of AWS's documentation of presigned addresses. */
 const SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -29,6 +30,31 @@ function codeOf(asked: SignedRequest, now = AT): string {
   }
   return "none";
 }
+
+describe("presignedTarget", () => {
+  const credentials = { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretKey: SECRET_KEY };
+  const example = { method: "GET", host: "examplebucket.s3.amazonaws.com", path: "/test.txt" };
+
+  it("makes AWS's own example", () => {
+    expect(presignedTarget(example, { credentials, at: AT }, 86_400)).toBe(`/test.txt?${QUERY}`);
+  });
+
+  it("makes addresses that are believed, with parameters and headers of their own", () => {
+    const query: QueryPair[] = [
+      ["versionId", "null"],
+      ["response-content-disposition", 'attachment; filename="ä b"'],
+    ];
+    const target = presignedTarget(
+      { ...example, query, headers: { "x-amz-meta-a": "1" } },
+      { credentials, at: AT, region: "eu-south-2" },
+      60,
+    );
+    const asked = request(target.slice(target.indexOf("?") + 1), ["x-amz-meta-a", "1"]);
+    expect(codeOf(asked)).toBe("none");
+    expect(codeOf(asked, AT + 60_001)).toBe("AccessDenied");
+    expect(codeOf(request(target.slice(target.indexOf("?") + 1), ["x-amz-meta-a", "2"]))).toBe("SignatureDoesNotMatch");
+  });
+});
 
 describe("a presigned address", () => {
   it("is AWS's own example", () => {

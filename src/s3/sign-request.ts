@@ -51,23 +51,40 @@ export function signRequest(request: UnsignedRequest, options: SignOptions): Rec
     "x-amz-date": timestamp,
   };
   const names = Object.keys(headers).toSorted();
-  const signed: SignedRequest = {
-    method: request.method,
-    path: request.path,
-    query: request.query ?? [],
-    headers: asTable(headers),
-  };
-  const scope = {
-    date: timestamp.slice(0, 8),
-    region: options.region ?? "us-east-1",
-    service: "s3",
-    timestamp,
-  };
-  const context = signCanonical(scope, options.credentials.secretKey, canonicalRequest(signed, names, payloadHash));
+  const { accessKeyId, secretKey } = options.credentials;
+  const signed: SignedRequest = { ...request, query: request.query ?? [], headers: asTable(headers) };
+  const context = signCanonical(scopeOf(options), secretKey, canonicalRequest(signed, names, payloadHash));
   headers.authorization =
-    `${ALGORITHM} Credential=${options.credentials.accessKeyId}/${context.scope}, ` +
+    `${ALGORITHM} Credential=${accessKeyId}/${context.scope}, ` +
     `SignedHeaders=${names.join(";")}, Signature=${context.seedSignature}`;
   return headers;
+}
+
+/** The request target of a presigned address, for `http://<host>` or `https://<host>` in front: whoever has it can make this request, and no
+ *  other, until it expires. `headers` must then be sent as they were given; the body is not signed.
+ *  @param expiresSeconds 1 to 604,800 (seven days)
+ *  @see https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
+export function presignedTarget(request: UnsignedRequest, options: SignOptions, expiresSeconds: number): string {
+  const headers: Record<string, string> = { ...request.headers, host: request.host };
+  const names = Object.keys(headers).toSorted();
+  const scope = scopeOf(options);
+  const { accessKeyId, secretKey } = options.credentials;
+  const query: QueryPair[] = [
+    ...(request.query ?? []),
+    ["X-Amz-Algorithm", ALGORITHM],
+    ["X-Amz-Credential", `${accessKeyId}/${scope.date}/${scope.region}/${scope.service}/aws4_request`],
+    ["X-Amz-Date", scope.timestamp],
+    ["X-Amz-Expires", String(expiresSeconds)],
+    ["X-Amz-SignedHeaders", names.join(";")],
+  ];
+  const signed: SignedRequest = { ...request, query, headers: asTable(headers) };
+  const context = signCanonical(scope, secretKey, canonicalRequest(signed, names, "UNSIGNED-PAYLOAD"));
+  return requestTarget(request.path, [...query, ["X-Amz-Signature", context.seedSignature]]);
+}
+
+function scopeOf({ region, at }: SignOptions) {
+  const timestamp = formatTimestamp(at);
+  return { date: timestamp.slice(0, 8), region: region ?? "us-east-1", service: "s3", timestamp };
 }
 
 function asTable(headers: Readonly<Record<string, string>>): HeaderTable {

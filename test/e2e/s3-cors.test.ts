@@ -67,6 +67,12 @@ describe("an answer", () => {
     expect((await get("https://evil.example")).headers["access-control-allow-origin"]).toBeUndefined();
   });
 
+  it("that no page asked for is not given to one by a cache", async () => {
+    const vary = async (path: string) => (await s3.call({ method: "GET", path })).headers.vary;
+    expect(await vary(`/${Bucket}/k`)).toContain("Origin");
+    expect(await vary("/other")).toBeUndefined();
+  });
+
   it("that refuses may be seen too, so that the page learns why", async () => {
     const missing = await s3.call({ method: "GET", path: `/${Bucket}/none` }, { extra: { origin: ORIGIN } });
     expect(missing).toMatchObject({ status: 404, headers: { "access-control-allow-origin": ORIGIN } });

@@ -1,7 +1,14 @@
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, UploadPartCommand } from "@aws-sdk/client-s3";
+import {
+  CopyObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type S3Process, startS3 } from "../support/s3-process.ts";
+import { presignedTarget } from "../../src/s3/sign-request.ts";
+import { ACCESS_KEY, type S3Process, SECRET_KEY, startS3 } from "../support/s3-process.ts";
 
 const Bucket = "bucket";
 let s3: S3Process;
@@ -42,6 +49,32 @@ it("an address lets whoever has it write the object, of the type that was signed
   expect((await put("text/html")).status).toBe(403);
   expect((await put("text/x")).status).toBe(200);
   expect((await s3.call({ method: "GET", path: `/${Bucket}/up` })).body.toString()).toBe("sent");
+});
+
+it("what the signer put into the address counts as sent", async () => {
+  const command = new PutObjectCommand({ Bucket, Key: "tagged", Metadata: { who: "ada" }, Tagging: "a=b" });
+  expect((await fetch(await getSignedUrl(s3.client, command), { method: "PUT", body: "sent" })).status).toBe(200);
+  const { headers } = await s3.call({ method: "HEAD", path: `/${Bucket}/tagged` });
+  expect(headers).toMatchObject({ "x-amz-meta-who": "ada", "x-amz-tagging-count": "1" });
+  const open = await getSignedUrl(s3.client, new PutObjectCommand({ Bucket, Key: "open", ACL: "public-read" }));
+  const refused = await fetch(open, { method: "PUT", body: "sent" });
+  expect(codeIn(await refused.text())).toBe("AccessControlListNotSupported");
+  const copy = new CopyObjectCommand({ Bucket, Key: "copied", CopySource: `${Bucket}/tagged` });
+  expect((await fetch(await getSignedUrl(s3.client, copy), { method: "PUT" })).status).toBe(200);
+  expect((await s3.call({ method: "GET", path: `/${Bucket}/copied` })).body.toString()).toBe("sent");
+  const summed = new PutObjectCommand({ Bucket, Key: "summed", ChecksumCRC32: "AAAAAQ==" });
+  expect(
+    codeIn(await (await fetch(await getSignedUrl(s3.client, summed), { method: "PUT", body: "sent" })).text()),
+  ).toBe("BadDigest");
+});
+
+it("a page behind an address runs no scripts on the server's host", async () => {
+  const address = { method: "GET", host: s3.host, path: `/${Bucket}/a b+ä` };
+  const credentials = { accessKeyId: ACCESS_KEY, secretKey: SECRET_KEY };
+  const answer = await fetch(`http://${s3.host}${presignedTarget(address, { credentials, at: Date.now() }, 60)}`);
+  expect([answer.status, answer.headers.get("content-security-policy")]).toEqual([200, "sandbox"]);
+  const signed = await s3.call({ method: "GET", path: `/${Bucket}/a b+ä` });
+  expect(signed.headers["content-security-policy"]).toBeUndefined();
 });
 
 it("parts of an upload can be handed out", async () => {

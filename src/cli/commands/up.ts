@@ -19,6 +19,7 @@ export const command = defineCommand({
     "s3-port": { type: "string", value: "PORT", help: "Of the object store (default 9000; 0 picks a free one)" },
     "public-url": { type: "string", value: "URL", help: "The API's address as clients see it" },
     "s3-public-url": { type: "string", value: "URL", help: "The object store's address as clients see it" },
+    "s3-domain": { type: "string", value: "NAME", help: "Each bucket has a host name of its own below this one" },
     config: { type: "string", value: "FILE", help: "A configuration file" },
     drain: { type: "string", value: "TIME", help: "How long a stop waits for running jobs (default 30s)" },
     json: { type: "boolean", help: "Print the line as JSON" },

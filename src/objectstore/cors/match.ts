@@ -37,6 +37,5 @@ export function corsHeaders(rule: CorsRule, { origin, headers }: CrossOrigin): A
       : [["Access-Control-Expose-Headers", rule.exposedHeaders.join(", ")] as const]),
     ...(rule.maxAgeSeconds === null ? [] : [["Access-Control-Max-Age", String(rule.maxAgeSeconds)] as const]),
     ...(forAll ? [] : [["Access-Control-Allow-Credentials", "true"] as const]),
-    ["Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"],
   ];
 }

@@ -9,6 +9,7 @@ import { MAX_OBJECT_BYTES } from "../../body.ts";
 import type { Call } from "../../call.ts";
 import { joinedChecksums, joinedEtag } from "../../multipart/joined-checksum.ts";
 import { versionHeaders } from "../../object-headers.ts";
+import { objectUrl } from "../../request.ts";
 import { answerWhenDone } from "../../slow-answer.ts";
 import { readXmlBody } from "../../xml-body.ts";
 import { writeCondition } from "../put-object.ts";
@@ -104,7 +105,7 @@ function answeredBefore(completed: ObjectInfo, named: readonly NamedPart[]): Obj
 function resultDocument({ request }: Call, object: ObjectInfo): string {
   const checksums = Object.keys(object.checksums).length === 0 ? [] : checksumElements(object.checksums);
   return xmlDocument("CompleteMultipartUploadResult", [
-    element("Location", `${request.scheme}://${header(request.headers, "host") ?? ""}${request.path}`),
+    element("Location", objectUrl(request, request.key)),
     element("Bucket", request.bucket),
     element("Key", request.key),
     element("ETag", `"${object.etag}"`),
