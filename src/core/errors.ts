@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   SERVICE_INVALID: { status: 400, retryable: false, means: "A service definition has mistakes" },
   SERVICE_LOOP: { status: 400, retryable: false, means: "The outputs of a service can feed its own input" },
   IMAGE_UNSUPPORTED: { status: 400, retryable: false, means: "This server cannot run the image the service names" },
+  IMAGE_INVALID: { status: 400, retryable: false, means: "The image's bytes are not what they should be" },
   NETWORK_UNSUPPORTED: {
     status: 400,
     retryable: false,

@@ -79,6 +79,7 @@ export const S3_CODE_OF: Record<ErrorCode, S3Code> = {
   SERVICE_INVALID: "InvalidRequest",
   SERVICE_LOOP: "InvalidRequest",
   IMAGE_UNSUPPORTED: "InvalidRequest",
+  IMAGE_INVALID: "InvalidRequest",
   NETWORK_UNSUPPORTED: "InvalidRequest",
   RESOURCES_TOO_LARGE: "InvalidRequest",
   SERVICE_UNKNOWN: "NotFound",

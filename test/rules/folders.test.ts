@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[] | "*"> = {
   jobs: ["state", "identity", "logs", "dispatch", "scheduler"],
   objectstore: ["state", "identity", "s3"],
   logs: ["state"],
+  images: [],
   sandbox: [],
   supervisor: ["state", "sandbox"],
   backend: ["state", "objectstore", "logs", "sandbox", "supervisor"],

@@ -1,0 +1,301 @@
+import { execFileSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type AppliedLayer, applyLayer } from "./apply-layer.ts";
+import { endOfTar, file, folder, hardLink, inPieces, pax, symlinkTo, tarMember } from "./testing/make-tar.ts";
+
+const LIMITS = { maxBytes: 10_000_000, maxMembers: 5000 };
+
+/** `base/root` is the image's; what lies beside it must stay as it is. */
+let base: string;
+let root: string;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), "sluice-layer-"));
+  root = join(base, "root");
+  mkdirSync(root);
+  mkdirSync(join(base, "outside"));
+  writeFileSync(join(base, "outside", "victim"), "safe", { mode: 0o600 });
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+const apply = (...members: Buffer[]): Promise<AppliedLayer> =>
+  applyLayer(root, inPieces(Buffer.concat([...members, endOfTar])), LIMITS);
+
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** Every path of the root, folders with a slash. */
+function tree(): string[] {
+  const found = execFileSync("find", [root, "-mindepth", "1", "-printf", "%P %y\\n"], { encoding: "latin1" });
+  const lines = found.split("\n").filter((line) => line !== "");
+  return lines.map((line) => (line.endsWith(" d") ? `${line.slice(0, -2)}/` : line.slice(0, -2))).toSorted();
+}
+
+const mode = (path: string): number => statSync(join(root, path)).mode & 0o7777;
+
+function outsideIsSafe(): void {
+  expect(readdirSync(base).toSorted()).toEqual(["outside", "root"]);
+  expect(readdirSync(join(base, "outside"))).toEqual(["victim"]);
+  const victim = join(base, "outside", "victim");
+  expect([readFileSync(victim, "utf8"), statSync(victim).mode & 0o777, statSync(victim).nlink]).toEqual([
+    "safe",
+    0o600,
+    1,
+  ]);
+}
+
+describe("a layer", () => {
+  it("becomes files, folders and links with their modes and times", async () => {
+    const applied = await apply(
+      folder("./bin/", 0o750),
+      file("bin/tool", "#!", 0o4711),
+      file("etc/secret", "s", 0o600),
+      symlinkTo("usr/bin", "../bin"),
+      hardLink("bin/alias", "bin/tool"),
+    );
+    expect(applied).toEqual({ members: 5, bytes: 3, leftOut: 0 });
+    expect(tree()).toEqual(["bin/", "bin/alias", "bin/tool", "etc/", "etc/secret", "usr/", "usr/bin"]);
+    expect(read("usr/bin/tool")).toBe("#!");
+    expect([mode("bin"), mode("bin/tool"), mode("etc/secret")]).toEqual([0o755, 0o755, 0o644]);
+    expect(statSync(join(root, "bin/tool")).mtimeMs).toBe(1_700_000_000_000);
+    expect(statSync(join(root, "bin")).mtimeMs).toBe(1_700_000_000_000);
+    expect(statSync(join(root, "bin/alias")).ino).toBe(statSync(join(root, "bin/tool")).ino);
+  });
+
+  it("is read as GNU tar writes it, in each of its formats", async () => {
+    mkdirSync(join(base, "in", "deep".repeat(30), "folder"), { recursive: true });
+    writeFileSync(join(base, "in", "deep".repeat(30), "folder", `${"n".repeat(200)}é.txt`), "long");
+    writeFileSync(join(base, "in", "empty"), "");
+    symlinkSync("deep/".repeat(40), join(base, "in", "far"));
+    execFileSync("truncate", ["-s", "5M", join(base, "in", "sparse")]);
+    execFileSync("dd", [
+      "if=/dev/zero",
+      `of=${join(base, "in", "sparse")}`,
+      "bs=4096",
+      "count=1",
+      "seek=700",
+      "conv=notrunc",
+      "status=none",
+    ]);
+    writeFileSync(join(base, "in", "sparse"), "middle", { flag: "r+" });
+    for (const options of [
+      ["--format=gnu", "-S"],
+      ["--format=pax", "-S", "--sparse-version=1.0"],
+      ["--format=pax", "-S", "--sparse-version=0.1"],
+      ["--format=pax"],
+    ]) {
+      rmSync(root, { recursive: true });
+      mkdirSync(root);
+      const archive = execFileSync("tar", ["-C", join(base, "in"), ...options, "-cf", "-", "."], {
+        maxBuffer: 20_000_000,
+      });
+      await applyLayer(root, inPieces(archive, 10_007), LIMITS);
+      const differences = execFileSync("diff", ["-r", "--no-dereference", join(base, "in"), root], {
+        encoding: "utf8",
+      });
+      expect([options.join(" "), differences]).toEqual([options.join(" "), ""]);
+      if (options.includes("-S")) expect(statSync(join(root, "sparse")).blocks * 512).toBeLessThan(1_000_000);
+    }
+    rmSync(join(base, "in"), { recursive: true });
+  });
+
+  it("replaces what layers before it left, whatever it was", async () => {
+    await apply(file("a", "file"), folder("b"), file("b/inside", "x"), symlinkTo("c", "a"), hardLink("d", "a"));
+    await apply(folder("a"), file("b", "now a file"), file("c", "no link"), file("d", "other"));
+    expect(tree()).toEqual(["a/", "b", "c", "d"]);
+    expect([read("b"), read("c"), read("d")]).toEqual(["now a file", "no link", "other"]);
+  });
+
+  it("hides by whiteouts, and by opaque folders only what was there before", async () => {
+    await apply(file("keep/a"), file("keep/b"), file("drop/a"), file("drop/sub/b"), file("gone/x"));
+    await apply(
+      file("keep/.wh.a"),
+      file("drop/new", "1"),
+      file("drop/.wh..wh..opq"),
+      file("drop/later/x", "2"),
+      file(".wh.gone"),
+      file(".wh.never"),
+      file(".wh..wh.aufs"),
+    );
+    expect(tree()).toEqual(["drop/", "drop/later/", "drop/later/x", "drop/new", "keep/", "keep/b"]);
+  });
+
+  it("follows links of the image inside the image", async () => {
+    await apply(
+      folder("usr/lib"),
+      symlinkTo("lib", "/usr/lib"),
+      symlinkTo("deep/up", "../../../../usr"),
+      file("lib/a.so", "1"),
+      file("deep/up/lib/b.so", "2"),
+    );
+    expect(tree()).toContain("usr/lib/a.so");
+    expect(read("usr/lib/b.so")).toBe("2");
+    outsideIsSafe();
+  });
+
+  it("keeps names that are not UTF-8, and leaves devices and FIFOs out", async () => {
+    const applied = await apply(
+      file("caf\xe9", "1"),
+      tarMember("null", { flag: "3" }),
+      tarMember("pipe", { flag: "6" }),
+      tarMember("sda", { flag: "4" }),
+    );
+    expect(applied.leftOut).toBe(3);
+    expect(readdirSync(root, { encoding: "buffer" })).toEqual([Buffer.from("caf\xe9", "latin1")]);
+  });
+
+  it("takes times that no date has", async () => {
+    await apply(
+      pax({ mtime: "-5.5" }),
+      file("old"),
+      pax({ mtime: "1e300" }),
+      file("late"),
+      pax({ mtime: "nan" }),
+      file("none"),
+    );
+    expect(tree()).toEqual(["late", "none", "old"]);
+  });
+});
+
+describe("nothing is written outside the root by", () => {
+  it.each<[string, Buffer[], string[] | null]>([
+    ["an absolute name", [file("/etc/passwd", "x")], ["etc/", "etc/passwd"]],
+    ["a name that goes up", [file("../outside/victim", "x")], null],
+    ["a name that goes up in its middle", [file("a/../../outside/victim", "x")], null],
+    ["a folder that goes up", [folder("../outside")], null],
+    [
+      "a file through an absolute link",
+      [symlinkTo("l", "/outside"), folder("outside"), file("l/victim", "x")],
+      ["l", "outside/", "outside/victim"],
+    ],
+    [
+      "a file through a link that goes up",
+      [symlinkTo("l", "../outside"), file("l/victim", "x")],
+      ["l", "outside/", "outside/victim"],
+    ],
+    [
+      "a file through links that go up one by one",
+      [symlinkTo("a", ".."), symlinkTo("b", "a/.."), symlinkTo("c", "b/outside"), file("c/victim", "x")],
+      ["a", "b", "c", "outside/", "outside/victim"],
+    ],
+    ["a file over a link", [symlinkTo("victim", "../outside/victim"), file("victim", "x")], ["victim"]],
+    [
+      "a folder over a link, and a file in it",
+      [symlinkTo("l", "../outside"), folder("l"), file("l/victim", "x")],
+      ["l/", "l/victim"],
+    ],
+    ["a whiteout through a link", [symlinkTo("l", "../outside"), file("l/.wh.victim")], ["l", "outside/"]],
+    ["an opaque mark through a link", [symlinkTo("l", "../outside"), file("l/.wh..wh..opq")], ["l", "outside/"]],
+    ["a whiteout of the folder above", [folder("a"), file("a/.wh...")], null],
+    ["a whiteout of the folder itself", [folder("a"), file("a/.wh..")], null],
+    ["a whiteout of nothing", [file("a/.wh.")], null],
+    ["a hard link that goes up", [hardLink("stolen", "../outside/victim")], null],
+    ["a hard link through a link", [symlinkTo("l", "../outside"), hardLink("stolen", "l/victim")], null],
+    ["a hard link to an absolute name", [hardLink("stolen", "/etc/hostname")], null],
+    [
+      "a hard link to a link that leads out, and a file over it",
+      [symlinkTo("l", "../outside/victim"), hardLink("h", "l"), file("h", "x")],
+      ["h", "l"],
+    ],
+    ["a hard link to a folder", [folder("a"), hardLink("h", "a")], null],
+    ["a hard link to nothing", [hardLink("h", "none")], null],
+    ["links in a circle", [symlinkTo("a", "b"), symlinkTo("b", "a"), file("a/x", "x")], null],
+    ["a link to itself", [symlinkTo("a", "a"), file("a/x", "x")], null],
+    ["a file below a file", [file("a", "x"), file("a/b", "x")], null],
+    [
+      "a folder whose mode is set when a link has taken its place",
+      [folder("a/b"), file(".wh.a"), symlinkTo("a", "../outside")],
+      ["a"],
+    ],
+    [
+      "a folder whose parent a link has taken the place of",
+      [folder("a/outside", 0o777), file(".wh.a"), symlinkTo("a", "..")],
+      ["a"],
+    ],
+    ["a pax name that goes up", [pax({ path: "../outside/victim" }), file("ok", "x")], null],
+    ["a pax link that goes up", [pax({ linkpath: "../outside/victim" }), hardLink("h", "ok")], null],
+    [
+      "a long name that goes up",
+      [tarMember("././@LongLink", { flag: "L", body: `${"a/".repeat(60)}../../outside/victim\0` }), file("ok", "x")],
+      null,
+    ],
+    ["a name with a NUL", [pax({ path: "a\0b" }), file("ok", "x")], null],
+    ["a part that is too long", [pax({ path: `${"n".repeat(256)}/x` }), file("ok", "x")], null],
+    ["a path that is too long", [pax({ path: "n/".repeat(2100) }), file("ok", "x")], null],
+    ["the root's own name", [folder("./", 0o000), file("a", "x")], ["a"]],
+    ["a whiteout of the root's children by dots", [file("a", "x"), file("./.wh..wh..opq")], ["a"]],
+  ])("%s", async (_what, members, left) => {
+    if (left === null) await expect(apply(...members)).rejects.toMatchObject({ code: "IMAGE_INVALID" });
+    else {
+      await apply(...members);
+      expect(tree()).toEqual(left);
+    }
+    outsideIsSafe();
+  });
+});
+
+describe("what is no archive is refused:", () => {
+  it.each<[string, () => Buffer]>([
+    ["a wrong checksum", () => tarMember("a", { badSum: true })],
+    ["a header that is cut off", () => file("a", "x").subarray(0, 300)],
+    ["a body that is cut off", () => file("a", "x".repeat(2000)).subarray(0, 1000)],
+    ["a size that is no number", () => tarMember("a", { header: (block) => block.write("zzz", 124) })],
+    ["a negative size", () => tarMember("a", { header: (block) => block.fill(0xff, 124, 136) })],
+    [
+      "a size beyond all numbers",
+      () => tarMember("a", { header: (block) => block.fill(0xff, 125, 136).writeUInt8(0x80, 124) }),
+    ],
+    ["an unknown type", () => tarMember("a", { flag: "Z" })],
+    ["a pax record without an end", () => tarMember("p", { flag: "x", body: "99 path=x\n" })],
+    ["a pax record without a length", () => tarMember("p", { flag: "x", body: "path=x\n" })],
+    ["a pax header of 2 MiB", () => tarMember("p", { flag: "x", body: "x".repeat(2 * 1024 * 1024) })],
+    ["a pax size that is no number", () => Buffer.concat([pax({ size: "-1" }), file("a", "x")])],
+    [
+      "a sparse map that overlaps",
+      () =>
+        Buffer.concat([pax({ "GNU.sparse.map": "0,10,5,10", "GNU.sparse.size": "100" }), file("a", "x".repeat(20))]),
+    ],
+    [
+      "a sparse map beyond its file",
+      () => Buffer.concat([pax({ "GNU.sparse.map": "90,20", "GNU.sparse.size": "100" }), file("a", "x".repeat(20))]),
+    ],
+    [
+      "a sparse map beyond its data",
+      () => Buffer.concat([pax({ "GNU.sparse.map": "0,90", "GNU.sparse.size": "100" }), file("a", "x")]),
+    ],
+    [
+      "a sparse file of 2 TiB",
+      () => Buffer.concat([pax({ "GNU.sparse.map": "0,1", "GNU.sparse.size": String(2 * 1024 ** 4) }), file("a", "x")]),
+    ],
+    ["text", () => Buffer.from("this is no archive".repeat(100))],
+  ])("%s", async (_what, archive) => {
+    const bytes = archive();
+    await expect(
+      applyLayer(
+        root,
+        inPieces(Buffer.concat([bytes, endOfTar]).subarray(0, bytes.length % 512 === 0 ? undefined : bytes.length)),
+        LIMITS,
+      ),
+    ).rejects.toMatchObject({ code: "IMAGE_INVALID" });
+    outsideIsSafe();
+  });
+
+  it("more bytes or members than allowed", async () => {
+    await expect(applyLayer(root, inPieces(file("a", "x".repeat(100))), { ...LIMITS, maxBytes: 99 })).rejects.toThrow(
+      "limit",
+    );
+    await expect(
+      applyLayer(root, inPieces(Buffer.concat([folder("a"), folder("b")])), { ...LIMITS, maxMembers: 1 }),
+    ).rejects.toThrow("limit");
+  });
+});
