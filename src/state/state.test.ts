@@ -6,6 +6,7 @@ import { objectsContract } from "./testing/objects-contract.ts";
 import { publishingContract } from "./testing/publishing-contract.ts";
 import { randomVersionsContract } from "./testing/random-versions-contract.ts";
 import { DRIVERS } from "./testing/state-bench.ts";
+import { storeCheckContract } from "./testing/store-check-contract.ts";
 import { uploadListingContract } from "./testing/upload-listing-contract.ts";
 import { uploadsContract } from "./testing/uploads-contract.ts";
 import { versionsContract } from "./testing/versions-contract.ts";
@@ -20,5 +21,6 @@ describe.each(Object.keys(DRIVERS))("%s", (driver) => {
   describe("copies", () => copiesContract(driver));
   describe("uploads", () => uploadsContract(driver));
   describe("completions", () => completeUploadContract(driver));
+  describe("checks of the store", () => storeCheckContract(driver));
   describe("lists of uploads", () => uploadListingContract(driver));
 });

@@ -6,6 +6,7 @@ import type { Principal } from "../core/principal.ts";
 import type { Resources } from "../core/resources.ts";
 import type { Revision, Service, ServiceRecord } from "../core/service.ts";
 import type { ObjectCalls } from "./object-calls.ts";
+import type { StoreCheckCalls } from "./store-check-calls.ts";
 
 /** What an upload brings. Its blob is already durable; `commitUpload` makes it an object, an event and jobs, or nothing. */
 export interface Upload {
@@ -185,7 +186,7 @@ export interface StateStats {
 /** The control plane's memory. Each method is one domain transaction: durable when its promise resolves, or not done at all.
  *  Nothing outside `state/` sees a handle or SQL. Errors are SluiceErrors; UNAUTHENTICATED and FORBIDDEN are not decided here.
  *  Every committed fact appends to the change log in the same transaction. */
-export interface State extends ObjectCalls {
+export interface State extends ObjectCalls, StoreCheckCalls {
   // Services
   /** All or none. Creates the buckets that inputs and outputs of the embedded store name.
    *  An unchanged definition makes no revision. @throws SERVICE_EXISTS with `create: true`, FORBIDDEN when another owner has the name. */

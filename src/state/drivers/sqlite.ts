@@ -1,17 +1,19 @@
 import type { State } from "../state.ts";
+import { AuditThreads } from "./sqlite/audit-thread.ts";
 import type { CallName, Calls } from "./sqlite/calls.ts";
 import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
 import { bornOf, orderRow } from "./sqlite/crossing-job.ts";
 import { finishCall } from "./sqlite/finish-call.ts";
 import { GarbageHold } from "./sqlite/garbage-hold.ts";
 import { queuedJob } from "./sqlite/queued-job.ts";
-import { ownBlob, ownCompletion, ownOutputs, ownPart } from "./sqlite/staged-bytes.ts";
+import { ownBlob, ownBytes, ownCompletion, ownOutputs, ownPart } from "./sqlite/staged-bytes.ts";
 
 /** State in one SQLite file, in a worker thread of its own. Writers that wait at the same time share one fsync.
  *  @throws SluiceError DATA_DIR_NEWER when a newer program wrote the file, DATA_DIR_INVALID when it is no database of ours */
 export async function openSqliteState(options: SqliteOptions): Promise<State> {
   const channel = await openChannel(options);
   const hold = new GarbageHold();
+  const audits = new AuditThreads(options.file);
   const remote = <Name extends CallName>(name: Name): Calls[Name] =>
     ((...args: readonly unknown[]) => channel.call(name, args)) as Calls[Name];
   const stageOutputs: State["stageOutputs"] = (lease, outputs) => remote("stageOutputs")(lease, ownOutputs(outputs));
@@ -49,6 +51,15 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     garbageBlobs: (limit) => hold.unlessHeld(() => remote("garbageBlobs")(limit)),
     forgetBlobs: remote("forgetBlobs"),
     unknownBlobs: remote("unknownBlobs"),
+    blobPage: remote("blobPage"),
+    auditStore: (asked, limit) => audits.run(asked, limit),
+    recountBlobs: remote("recountBlobs"),
+    replaceInline: (row, bytes) => remote("replaceInline")(row, ownBytes(bytes)),
+    scrubProgress: remote("scrubProgress"),
+    saveScrub: remote("saveScrub"),
+    noteDamage: remote("noteDamage"),
+    damagedBlobs: remote("damagedBlobs"),
+    damagedCount: remote("damagedCount"),
     enqueue: async (job) => queuedJob(job, bornOf(await enqueue(...orderRow(job)))),
     queues: remote("queues"),
     leaseJobs: remote("leaseJobs"),
@@ -76,6 +87,9 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     backup: (file) => channel.backup(file),
     holdBlobs: () => hold.take(),
     stats: async () => channel.stats(),
-    close: () => channel.close(),
+    close: async () => {
+      await audits.close();
+      await channel.close();
+    },
   };
 }

@@ -3,7 +3,8 @@ import type { CommitNotice, State, StateStats } from "../../state.ts";
 import type { BornRow, OrderRow } from "./crossing-job.ts";
 
 /** The methods of State that are one transaction or one read of the worker, as the worker answers them. */
-export interface Calls extends Omit<State, "subscribe" | "backup" | "holdBlobs" | "stats" | "close" | "enqueue"> {
+export interface Calls
+  extends Omit<State, "subscribe" | "backup" | "holdBlobs" | "auditStore" | "stats" | "close" | "enqueue"> {
   enqueue(...order: OrderRow): Promise<BornRow>;
 }
 export type CallName = keyof Calls;

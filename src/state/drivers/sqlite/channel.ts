@@ -175,7 +175,7 @@ export async function openChannel(options: SqliteOptions): Promise<Channel> {
 
 /** A thread has the compile cache of the process only when its environment says so; without it each start strips the types of the worker's
  *  files anew, for which Node loads a WebAssembly program into the thread (30 MB and 200 ms). */
-function compileCache(): { readonly NODE_COMPILE_CACHE?: string } {
+export function compileCache(): { readonly NODE_COMPILE_CACHE?: string } {
   const folder = getCompileCacheDir();
   return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }

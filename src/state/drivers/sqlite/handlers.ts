@@ -24,6 +24,16 @@ import { queues } from "./queues.ts";
 import { recoverAttempts } from "./recover.ts";
 import { applyServices, removeService, service, services } from "./services.ts";
 import type { Store } from "./store.ts";
+import {
+  blobPage,
+  damagedBlobs,
+  damagedCount,
+  noteDamage,
+  recountBlobs,
+  replaceInline,
+  saveScrub,
+  scrubProgress,
+} from "./store-check.ts";
 import { tokenPrincipal } from "./tokens.ts";
 import { abortUpload, createUpload, forgetCompletedUploads, multipartUpload, parts, putPart } from "./uploads.ts";
 
@@ -51,6 +61,10 @@ const READS = {
   objectCount,
   garbageBlobs,
   unknownBlobs,
+  blobPage,
+  scrubProgress,
+  damagedBlobs,
+  damagedCount,
   queues,
   job,
   jobs,
@@ -88,6 +102,10 @@ const OTHER_WRITES = {
   abortUpload,
   forgetCompletedUploads,
   forgetBlobs,
+  recountBlobs,
+  replaceInline,
+  saveScrub,
+  noteDamage,
   leaseJobs,
   startAttempt,
   finishAttempt,

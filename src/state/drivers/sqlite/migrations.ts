@@ -1,5 +1,6 @@
 import { initial } from "./migrations/0001-initial.ts";
 import { versionsAndUploads } from "./migrations/0002-versions-and-uploads.ts";
+import { storeCheck } from "./migrations/0003-store-check.ts";
 
 /** One step of the schema. Its place in the list is its number, which the database keeps as `user_version`. */
 export interface Migration {
@@ -11,4 +12,5 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: "0001-initial", sql: initial },
   { name: "0002-versions-and-uploads", sql: versionsAndUploads },
+  { name: "0003-store-check", sql: storeCheck },
 ];

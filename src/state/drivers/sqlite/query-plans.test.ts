@@ -82,6 +82,18 @@ function everything(): void {
   write("expireJobs", Date.now() + 1000, 10);
   write("expireChanges", Date.now() + 1000, 1);
   write("forgetBlobs", ["x"]);
+  checkStore();
+}
+
+/** Without a recount, which is for what an audit found wrong and reads everything. */
+function checkStore(): void {
+  read("blobPage", 1, 10);
+  write("replaceInline", 1, new Uint8Array(1));
+  write("noteDamage", 0, 9, [{ row: 1, damage: "bytes" }], 1);
+  read("damagedBlobs", 10);
+  read("damagedCount");
+  write("saveScrub", { after: 1, startedAt: 1, endedAt: null });
+  read("scrubProgress");
 }
 
 /** In a bucket that goes with the service. */
@@ -192,6 +204,16 @@ it("no statement scans jobs, attempts, objects, blobs, staged outputs or publica
     ),
   );
   expect(scans).toEqual([]);
+});
+
+it("pages of blobs are a range of rows, and what is damaged leads to its blobs", () => {
+  const pages = statements().filter((sql) => /FROM blobs WHERE id > \? ORDER BY id/.test(sql));
+  expect(pages.map(planOf)).toEqual([["SEARCH blobs USING INTEGER PRIMARY KEY (rowid>?)"]]);
+  const damaged = statements().filter((sql) => /FROM damaged_blobs f/.test(sql));
+  expect(damaged.map(planOf)).toEqual([
+    ["SCAN f", "SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"],
+    ["SCAN f", "SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"],
+  ]);
 });
 
 it("the heads of a queue come in their order from the index, without the blocked ones", () => {
