@@ -1,9 +1,22 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { prepareWorkFolder } from "./work-folder.ts";
+import { prepareWorkFolder, spreadFolders } from "./work-folder.ts";
+
+const EXT4_MAGIC = 0xef53;
+const knowsTheFlag = statfsSync(tmpdir()).type === EXT4_MAGIC && existsSync("/usr/bin/chattr");
 
 let root: string;
 let work: string;
@@ -23,6 +36,15 @@ describe("prepareWorkFolder", () => {
     await prepareWorkFolder(work, 200_000);
     expect(statSync(work)).toMatchObject({ uid: 0, gid: 200_000 });
     expect(statSync(work).mode & 0o777).toBe(0o710);
+  });
+
+  it.runIf(knowsTheFlag)("has folders spread over the disk", async () => {
+    await prepareWorkFolder(work, null);
+    expect(execFileSync("lsattr", ["-d", work], { encoding: "utf8" }).split(" ")[0]).toContain("T");
+  });
+
+  it("goes on where they cannot be spread", async () => {
+    expect(await spreadFolders(join(root, "absent"))).toBe(false);
   });
 
   it("removes what a killed server left, and nothing that a link leads to", async () => {
