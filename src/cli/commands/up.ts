@@ -1,4 +1,5 @@
 import { createLog } from "../../lib/log.ts";
+import { boundYoungGeneration } from "../../lib/young-generation.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import { say } from "../io.ts";
 import { settingsSignal } from "../settings-signal.ts";
@@ -46,7 +47,12 @@ export const command = defineCommand({
       logLevel = now.logLevel;
       log.info("read log level and certificates again", { log_level: logLevel });
     };
+<<<<<<< Updated upstream
     const hangup = settingsSignal({ read, take, log });
+=======
+    const hangup = logLevelSignal({ read, take, log });
+    boundYoungGeneration();
+>>>>>>> Stashed changes
     say(io, flags.json === true ? JSON.stringify(addresses(server)) : readyLine(server));
     log.info("stopping", { signal: await stop.first });
     await server.close();
