@@ -3,7 +3,7 @@
 # otherwise prints the one line to run. Safe to run again: it does nothing when all is there.
 #   setup.sh            what Sluice, its demo and its tests need
 #   setup.sh --clients  that, and the S3 clients of test/e2e/clients (without them their tests are skipped)
-#   setup.sh --peers    only the S3 servers that `npm run bench` compares with, built from source (minutes, 2 GB of module cache)
+#   setup.sh --peers    only the S3 servers that `npm run bench` compares with, and MinIO's client, built from source (minutes, 2 GB of module cache)
 set -euo pipefail
 
 # program : apt package : dnf package : apk package
@@ -114,13 +114,16 @@ install_clients() {
   echo "${python_clients[*]}" >"$folder/versions"
 }
 
-# program : Go package at the version that is compared with. MinIO's last community release has a tag that Go cannot name: this is its commit.
+# program : Go package at the version that is compared with. The last community releases of MinIO and its client have tags that Go cannot name:
+# these are their commits.
 peers=(
   minio:github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
   versitygw:github.com/versity/versitygw/cmd/versitygw@v1.8.0
+  mc:github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9
 )
 
-# Without them the benchmarks say that they compared with nobody; so a machine that cannot build them is no failure.
+# Without them the benchmarks say that they compared with nobody, and the tests of mc that they were skipped: a machine that cannot build them
+# is no failure.
 build_peers() {
   local folder=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/peers peer name package log
   if ! command -v go >/dev/null 2>&1; then
@@ -138,7 +141,7 @@ build_peers() {
       rm -f "$log"
     else
       tail -n 5 "$log" >&2
-      echo "setup: could not build $name: the S3 benchmarks run without it; the whole output is in $log" >&2
+      echo "setup: could not build $name: it is left out; the whole output is in $log" >&2
     fi
   done
 }
