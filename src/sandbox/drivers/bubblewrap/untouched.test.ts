@@ -21,12 +21,9 @@ async function untouchedAfter(script: string): Promise<string[]> {
   return [...instance.untouched()].toSorted();
 }
 
-/** Kernels before 6.13 stamp changes by a coarse clock: there it may be that nothing can be told, which is seen as touched. */
-const tellsAll = (names: string[], expected: string[]): boolean =>
-  names.length === 0 || JSON.stringify(names) === JSON.stringify(expected);
-
 test.each(["true", "cat file", "ls folder", "echo x >out/new; mkdir out/more"])("nothing: %s", async (script) => {
-  expect(await untouchedAfter(script)).toSatisfy((names) => tellsAll(names, ["", ...NAMES]));
+  // Kernels before 6.13 stamp changes by a coarse clock: there some of them, or all, cannot be told and are seen as touched.
+  expect(["", ...NAMES]).toEqual(expect.arrayContaining(await untouchedAfter(script)));
 });
 
 test.each([
