@@ -47,12 +47,8 @@ export const command = defineCommand({
       logLevel = now.logLevel;
       log.info("read log level and certificates again", { log_level: logLevel });
     };
-<<<<<<< Updated upstream
     const hangup = settingsSignal({ read, take, log });
-=======
-    const hangup = logLevelSignal({ read, take, log });
     boundYoungGeneration();
->>>>>>> Stashed changes
     say(io, flags.json === true ? JSON.stringify(addresses(server)) : readyLine(server));
     log.info("stopping", { signal: await stop.first });
     await server.close();
