@@ -19,7 +19,7 @@ import { createFileLogs } from "./logs/file-logs.ts";
 import { serverAbilities } from "./main/abilities.ts";
 import { hostOf, reachableUrl } from "./main/addresses.ts";
 import { Closers } from "./main/closers.ts";
-import { exposeDataDir } from "./main/expose-data-dir.ts";
+import { exposeDataDir, requireReachable } from "./main/expose-data-dir.ts";
 import { keepReserve } from "./main/keep-reserve.ts";
 import { localCapacity } from "./main/local-capacity.ts";
 import { type OpenFilesShare, plentyOpenFiles, requireOpenFiles } from "./main/open-files.ts";
@@ -115,8 +115,9 @@ interface Directory {
 async function openDirectory(config: Config, closers: Closers): Promise<Directory> {
   const slotsGid = process.getuid?.() === 0 ? config.slots.gid : null;
   const visible = exposeDataDir(config.dataDir);
-  const dataDir = await openDataDir(config.dataDir, { slotsGid });
+  const dataDir = await openDataDir(config.dataDir, { slotsGid, blobsDir: config.blobsDir });
   closers.add("data directory", () => dataDir.close(true));
+  if (slotsGid !== null && config.blobsDir !== null) requireReachable(dataDir.blobs);
   return { dataDir, visible, slotsGid };
 }
 

@@ -1,6 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkDataFolder, checkOpenFiles, checkPrograms, fileSystemCheck, programVersion } from "./machine-checks.ts";
+import {
+  checkBlobsFolder,
+  checkDataFolder,
+  checkOpenFiles,
+  checkPrograms,
+  fileSystemCheck,
+  programVersion,
+} from "./machine-checks.ts";
 import { testFolder } from "./testing/folder.ts";
 
 describe("programs", () => {
@@ -46,6 +53,14 @@ describe("the data folder", () => {
     expect(check.state).toBe(state);
     expect(check.found).toContain(words);
     expect(check.mend === "").toBe(state === "good");
+  });
+
+  it("of the blobs may lie on any file system", async () => {
+    const folder = await testFolder();
+    expect(await checkBlobsFolder(join(folder, "blobs"))).toMatchObject([
+      { name: "blobs-file-system", state: "good", found: expect.stringContaining(`at ${folder}/blobs`) },
+    ]);
+    expect((await checkBlobsFolder("/proc/1/blobs")).map(({ state }) => state)).toContain("good");
   });
 
   it("need not exist yet", async () => {

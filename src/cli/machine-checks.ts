@@ -88,15 +88,23 @@ export async function checkDataFolder(folder: string): Promise<MachineCheck[]> {
   const path = resolve(folder);
   const existing = await nearestExisting(path);
   const checks = [fileSystemCheck(path, (await statfs(existing)).type)];
-  if (!(await mayWrite(existing))) {
-    checks.push({
-      name: "data-writable",
-      state: "missing",
-      found: `this user may not write in "${existing}"`,
-      mend: "sluice doctor --data DIR",
-    });
-  }
+  if (!(await mayWrite(existing))) checks.push(notWritable("data-writable", existing, "sluice doctor --data DIR"));
   return checks;
+}
+
+/** Where blobs would lie apart from the data directory: a network file system is as good there. */
+export async function checkBlobsFolder(folder: string): Promise<MachineCheck[]> {
+  const path = resolve(folder);
+  const existing = await nearestExisting(path);
+  const found = fileSystemCheck(path, (await statfs(existing)).type).found.replace(/: a network.*/, "");
+  const file: MachineCheck = { name: "blobs-file-system", state: "good", found, mend: "" };
+  return (await mayWrite(existing))
+    ? [file]
+    : [file, notWritable("blobs-writable", existing, "give another blobs_dir")];
+}
+
+function notWritable(name: string, folder: string, mend: string): MachineCheck {
+  return { name, state: "missing", found: `this user may not write in "${folder}"`, mend };
 }
 
 export function fileSystemCheck(path: string, type: number): MachineCheck {

@@ -5,6 +5,8 @@ import type { TlsFiles } from "../lib/port-server.ts";
 export interface Config {
   /** Absolute. */
   readonly dataDir: string;
+  /** Absolute; null: in the data directory. */
+  readonly blobsDir: string | null;
   /** Where both ports listen. */
   readonly host: string;
   /** Port 0 picks a free one. URLs have no trailing slash. */

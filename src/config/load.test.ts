@@ -39,6 +39,7 @@ async function problems(sources: Partial<ConfigSources>): Promise<string[]> {
 test("without anything, the defaults of a machine of two cores", async () => {
   expect(await load()).toEqual({
     dataDir: "/srv/sluice-data",
+    blobsDir: null,
     host: "127.0.0.1",
     api: { port: 8080, publicUrl: null, tls: null },
     s3: { port: 9000, publicUrl: null, tls: null, domains: [] },
@@ -148,15 +149,21 @@ test.each([
     "store: {inline_bytes: 2Mi}",
     "sluice.yaml:1:9: store.inline_bytes: it is more than 1Mi, and such rows slow every query",
   ],
+  ["blobs_dir: sluice-data/blobs", "sluice.yaml:1:1: blobs_dir: it and the data directory lie one in the other"],
+  ["blobs_dir: /srv", "sluice.yaml:1:1: blobs_dir: it and the data directory lie one in the other"],
+  [
+    "blobs_dir: /mnt/blobs\nhost_image: {extra_paths: [/mnt]}",
+    'sluice.yaml:2:14: host_image.extra_paths: "/mnt" would show the data directory or its blobs to scripts',
+  ],
   ["tls: {cert: a.pem}", "sluice.yaml:1:1: tls: a certificate and its key belong together"],
   ["s3_tls: {key: a.pem}", "sluice.yaml:1:1: s3_tls: a certificate and its key belong together"],
   [
     "host_image: {extra_paths: [/srv]}",
-    'sluice.yaml:1:14: host_image.extra_paths: "/srv" would show the data directory to scripts',
+    'sluice.yaml:1:14: host_image.extra_paths: "/srv" would show the data directory or its blobs to scripts',
   ],
   [
     "host_image: {extra_paths: [/srv/sluice-data/x]}",
-    'sluice.yaml:1:14: host_image.extra_paths: "/srv/sluice-data/x" would show the data directory to scripts',
+    'sluice.yaml:1:14: host_image.extra_paths: "/srv/sluice-data/x" would show the data directory or its blobs to scripts',
   ],
 ])("fields that do not go together are told: %s", async (text, problem) => {
   expect(await problems({ flags: { config: file(text) } })).toEqual([problem]);

@@ -20,6 +20,7 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
   const { local, slots, timeouts, store, limits, admin } = written;
   return {
     dataDir: resolve(cwd, written.data),
+    blobsDir: written.blobs_dir === null ? null : resolve(cwd, written.blobs_dir),
     host: written.host,
     api: { port: written.port, publicUrl: written.public_url, tls: tlsFiles(written.tls, cwd) },
     s3: {
@@ -69,9 +70,12 @@ const isHalf = (tls: TlsFiles | null): boolean => tls !== null && (tls.cert === 
 
 /** What no field can see alone. */
 export function conflictsIn(config: Config): ConfigConflict[] {
-  const { api, s3, local, slots, timeouts, sandbox, store, admin, dataDir } = config;
+  const { api, s3, local, slots, timeouts, sandbox, store, admin, dataDir, blobsDir } = config;
   const lies = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
-  const shown = sandbox.extraPaths.find((path) => lies(path, dataDir) || lies(dataDir, path));
+  const crosses = (path: string, folder: string): boolean => lies(path, folder) || lies(folder, path);
+  const shown = sandbox.extraPaths.find(
+    (path) => crosses(path, dataDir) || (blobsDir !== null && crosses(path, blobsDir)),
+  );
   const checks: readonly (readonly [boolean, string, string])[] = [
     [api.port !== 0 && api.port === s3.port, "s3_port", `the API listens on ${api.port} too`],
     [
@@ -84,9 +88,10 @@ export function conflictsIn(config: Config): ConfigConflict[] {
       "timeouts.default",
       "it is longer than timeouts.max",
     ],
+    [blobsDir !== null && crosses(blobsDir, dataDir), "blobs_dir", "it and the data directory lie one in the other"],
     [isHalf(api.tls), "tls", "a certificate and its key belong together"],
     [isHalf(s3.tls), "s3_tls", "a certificate and its key belong together"],
-    [shown !== undefined, "host_image.extra_paths", `"${shown}" would show the data directory to scripts`],
+    [shown !== undefined, "host_image.extra_paths", `"${shown}" would show the data directory or its blobs to scripts`],
     [store.inlineBytes > MAX_INLINE_BYTES, "store.inline_bytes", "it is more than 1Mi, and such rows slow every query"],
     [admin.user?.includes(":") ?? false, "admin.user", "it holds a colon, which Basic authentication cannot carry"],
   ];

@@ -34,6 +34,9 @@ export const CONFIG_SCHEMA = z.strictObject({
     "The data directory, on a local disk; a relative path counts from where the server is started",
     "./sluice-data",
   ),
+  blobs_dir: optionalText(
+    "Where the bytes of objects lie instead of in the data directory; may be on a network file system. Reachable for the sandboxes' users",
+  ),
   host: listenHost("Where both ports listen", "127.0.0.1"),
   port: integer("Port of the API; 0 picks a free one", 8080, 0, 65_535),
   s3_port: integer("Port of the object store; 0 picks a free one", 9000, 0, 65_535),

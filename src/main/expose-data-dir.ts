@@ -39,6 +39,18 @@ export function closedParent(dir: string): string | null {
   return parents.find((path) => (statSync(path).mode & OTHERS_MAY_WALK) === 0) ?? null;
 }
 
+/** @throws SluiceError DATA_DIR_INVALID when the sandboxes' users cannot walk to the folder of the blobs: it is not mounted anywhere for them */
+export function requireReachable(blobsDir: string): void {
+  const closed = closedParent(blobsDir);
+  if (closed !== null)
+    throw unreachable(
+      blobsDir,
+      closed,
+      "folder of the blobs",
+      "choose a blobs_dir whose parents others may walk through",
+    );
+}
+
 function sameFolder(a: string, b: string): boolean {
   const [x, y] = [statSync(a), statSync(b)];
   return x.dev === y.dev && x.ino === y.ino;
@@ -68,9 +80,14 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function unreachable(dir: string, closed: string): SluiceError {
+function unreachable(
+  dir: string,
+  closed: string,
+  what = "data directory",
+  cure = "choose a place such as --data /var/lib/sluice",
+): SluiceError {
   return new SluiceError(
     "DATA_DIR_INVALID",
-    `Cannot use "${dir}" as data directory: sandboxes run as other users, who may not walk through "${closed}" (choose a place such as --data /var/lib/sluice)`,
+    `Cannot use "${dir}" as ${what}: sandboxes run as other users, who may not walk through "${closed}" (${cure})`,
   );
 }

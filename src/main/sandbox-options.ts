@@ -16,7 +16,7 @@ export function sandboxOptions(config: Config, { id, dataDir, visiblePath, log }
   return {
     driver: "bubblewrap",
     name: id,
-    privatePaths: [dataDir],
+    privatePaths: config.blobsDir === null ? [dataDir] : [dataDir, config.blobsDir],
     visiblePath,
     uidBase: config.slots.uidBase,
     uidCount: config.slots.count,

@@ -12,10 +12,10 @@ const SETUID_SETGID_STICKY = 0o7000;
 
 const copyFile: (from: string, to: string, mode: number) => Promise<void> = promisify(fs.copyFile);
 
-/** Makes a file of the same file system a blob.
+/** Makes a file a blob.
  *
  *  move: the name is moved first, then owner and mode are taken, then the bytes are hashed and synced through one descriptor, so that what
- *  was hashed is what is kept. A file with a second name is copied instead: the other name would still lead to it.
+ *  was hashed is what is kept. A file with a second name is copied instead: the other name would still lead to it. So is one on another file system.
  *  copy: the source stays as it is (its setuid bits are dropped first, so that no copy ever has them).
  *
  *  A small file is read in the same turn: it was written a moment ago, and each trip to the thread pool costs more than reading it. */
@@ -25,8 +25,8 @@ export async function adoptFile(deps: WriterDeps, path: string, how: "move" | "c
     const stats = fs.fstatSync(source);
     if (!stats.isFile()) throw outputInvalid(path, "is not a regular file");
     if (stats.size <= deps.inlineBytes) return inlineBlob(deps, source, stats.size);
-    if (how === "move" && stats.nlink === 1) return await moveIn(deps, path, source);
-    return await copyIn(deps, source, stats);
+    const moved = how === "move" && stats.nlink === 1 ? await moveIn(deps, path, source) : null;
+    return moved ?? (await copyIn(deps, source, stats));
   } finally {
     fs.closeSync(source);
   }
@@ -42,9 +42,15 @@ function inlineBlob(deps: WriterDeps, fd: number, size: number): StagedBlob {
   return { ...hash.facts(deps.folder.newId()), inline };
 }
 
-async function moveIn(deps: WriterDeps, path: string, fd: number): Promise<StagedBlob> {
+/** Null where the blobs lie on another file system. */
+async function moveIn(deps: WriterDeps, path: string, fd: number): Promise<StagedBlob | null> {
   const blobId = deps.folder.newId();
-  await rename(path, deps.folder.pathOf(blobId));
+  try {
+    await rename(path, deps.folder.pathOf(blobId));
+  } catch (error) {
+    if (systemCode(error) === "EXDEV") return null;
+    throw error;
+  }
   try {
     return await secure(deps, blobId, fd);
   } catch (error) {

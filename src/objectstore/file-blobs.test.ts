@@ -286,6 +286,27 @@ describe("adopt", () => {
     expect((await buffer(blobs.read(sourceOf(blob), 0, all.length))).equals(all)).toBe(true);
   });
 
+  /** Another file system than that of `dir`, where the machine has one. */
+  const elsewhere = ["/dev/shm", "/run"].find(
+    (path) => existsSync(path) && statSync(path).dev !== statSync(tmpdir()).dev,
+  );
+
+  it.runIf(elsewhere !== undefined)("takes a file of another file system in by its bytes", async () => {
+    const folder = mkdtempSync(`${elsewhere}/sluice-adopt-`);
+    try {
+      const blobs = await open();
+      const all = bytes(BLOCK_BYTES + 3);
+      writeFileSync(join(folder, "out"), all, { mode: 0o777 });
+      const blob = await blobs.adopt(join(folder, "out"), "move");
+      expect((await buffer(blobs.read(sourceOf(blob), 0, all.length))).equals(all)).toBe(true);
+      expect(statSync(pathOf(blob.blobId))).toMatchObject({ size: all.length, nlink: 1 });
+      expect(statSync(pathOf(blob.blobId)).mode & 0o7777).toBe(0o400);
+      expect(filesOnDisk()).toHaveLength(1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("copies a file, which stays", async () => {
     const blobs = await open();
     const path = put("out", bytes(100), 0o4755);

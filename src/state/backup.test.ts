@@ -110,6 +110,36 @@ describe("a backup", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  it("has blobs that lie elsewhere, and is restored with or without such a place", async () => {
+    const there = join(root, "there");
+    dir.close(true);
+    dir = await openDataDir(dir.path, { slotsGid: null, blobsDir: there });
+    const bytes = blob("far away", "file");
+    const file = (folder: string): string => join(folder, bytes.blobId.slice(0, 2), bytes.blobId);
+    mkdirSync(dirname(file(there)));
+    writeFileSync(file(there), "far away", { mode: 0o400 });
+    const facts = { contentType: "", metadata: {}, headers: {}, checksums: {}, condition: null, lineage: null, at: 1 };
+    await state.commitUpload({ by: ADMIN, bucket: "box", key: "far", blob: bytes, ...facts });
+    await expect(backup({ state, dataDir: dir.path, target: join(there, "backup") })).rejects.toMatchObject({
+      message: expect.stringContaining("inside the folder of the blobs"),
+    });
+    await backup({ state, dataDir: dir.path, target });
+    expect(readdirSync(target)).not.toContain("blobs-dir");
+    await restore(target, join(root, "copy"));
+    expect(await contents(join(root, "copy"))).toEqual({ far: "far away" });
+    await expect(restore(target, join(root, "copy-2"), there)).rejects.toMatchObject({ code: "BACKUP_INVALID" });
+    await restore(target, join(root, "copy-2"), join(root, "there-2"));
+    expect(readFileSync(file(join(root, "there-2")), "utf8")).toBe("far away");
+    const again = await openDataDir(join(root, "copy-2"), { slotsGid: null, blobsDir: join(root, "there-2") });
+    expect(again.blobs).toBe(join(root, "there-2"));
+    again.close(true);
+    truncateSync(file(join(target, "blobs")), 1);
+    await expect(restore(target, join(root, "copy-3"), join(root, "there-3"))).rejects.toMatchObject({
+      code: "BACKUP_INVALID",
+    });
+    expect([readdirSync(join(root, "there-3")), existsSync(join(root, "copy-3"))]).toEqual([[], false]);
+  });
+
   it("shares the bytes of blobs where it can, and is apart from what comes later", async () => {
     const id = await put("a", "old");
     await backup({ state, dataDir: dir.path, target });

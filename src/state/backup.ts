@@ -13,6 +13,7 @@ import {
 import { copyFile, link, readdir } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { isSluiceError, SluiceError } from "../core/errors.ts";
+import { blobsPlace, claimBlobsDir } from "./blobs-dir.ts";
 import { copyLogs } from "./copy-logs.ts";
 import { syncPath } from "./durable-file.ts";
 import { openStateCopy } from "./open.ts";
@@ -43,7 +44,8 @@ export async function backup({ state, dataDir, target: given }: BackupOptions): 
   try {
     mkdirSync(join(partial, "db"), { mode: 0o700 });
     await state.backup(join(partial, DATABASE));
-    await copyParts(dataDir, partial, join(partial, DATABASE));
+    const blobs = { from: blobsPlace(dataDir), to: join(partial, "blobs") };
+    await copyParts(dataDir, partial, join(partial, DATABASE), blobs);
     renameSync(partial, target);
     syncPath(dirname(target));
   } catch (error) {
@@ -55,8 +57,9 @@ export async function backup({ state, dataDir, target: given }: BackupOptions): 
 }
 
 /** Makes a data directory of a backup. Every blob must be there with its size, else nothing is made.
- *  @throws SluiceError BACKUP_INVALID, DISK_FULL */
-export async function restore(backupDir: string, dataDir: string): Promise<void> {
+ *  @param blobsDir where its blobs shall lie instead of in it: a folder that is empty or not there. Absolute
+ *  @throws SluiceError BACKUP_INVALID, DISK_FULL, DATA_DIR_INVALID */
+export async function restore(backupDir: string, dataDir: string, blobsDir: string | null = null): Promise<void> {
   if (!existsSync(join(backupDir, DATABASE))) {
     throw new SluiceError(
       "BACKUP_INVALID",
@@ -66,6 +69,12 @@ export async function restore(backupDir: string, dataDir: string): Promise<void>
   if (existsSync(dataDir) && (await readdir(dataDir)).length > 0) {
     throw new SluiceError("BACKUP_INVALID", `Cannot restore to "${dataDir}": it is not empty (choose a new directory)`);
   }
+  if (blobsDir !== null && existsSync(blobsDir) && (await readdir(blobsDir)).length > 0) {
+    throw new SluiceError(
+      "BACKUP_INVALID",
+      `Cannot restore to "${blobsDir}": it is not empty (choose a new directory)`,
+    );
+  }
   const partial = `${dataDir}.partial`;
   if (!existsSync(dirname(dataDir))) mkdirSync(dirname(dataDir), { recursive: true, mode: 0o700 });
   makePartial(partial, `Cannot restore to "${dataDir}"`);
@@ -74,24 +83,38 @@ export async function restore(backupDir: string, dataDir: string): Promise<void>
     await copyFile(join(backupDir, DATABASE), join(partial, DATABASE), constants.COPYFILE_FICLONE);
     chmodSync(join(partial, DATABASE), 0o600);
     syncPath(join(partial, DATABASE));
-    await copyParts(backupDir, partial, join(backupDir, DATABASE));
+    const blobs = { from: join(backupDir, "blobs"), to: claimBlobsDir(partial, blobsDir) };
+    await copyParts(backupDir, partial, join(backupDir, DATABASE), blobs);
     rmSync(dataDir, { recursive: true, force: true });
     renameSync(partial, dataDir);
     syncPath(dirname(dataDir));
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
+    if (blobsDir !== null) await emptyFolder(blobsDir);
     throw inOurWords(error, `Cannot restore "${backupDir}"`);
   }
 }
 
-/** All but the database: blobs, logs, credentials, version; in the same layout on both sides. */
-async function copyParts(from: string, to: string, database: string): Promise<void> {
+/** Removes what a restore made in a folder that was empty or not there. */
+async function emptyFolder(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  for (const name of await readdir(path)) rmSync(join(path, name), { recursive: true });
+}
+
+/** Folders of blobs, on both sides. */
+interface BlobFolders {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** All but the database: blobs, logs, credentials, version. */
+async function copyParts(from: string, to: string, database: string, blobs: BlobFolders): Promise<void> {
   const copy = await openStateCopy("sqlite", database);
   const folders = new Set<string>();
   try {
     for await (const chunk of copy.blobs()) {
       for (let at = 0; at < chunk.length; at += PARALLEL) {
-        await Promise.all(chunk.slice(at, at + PARALLEL).map((blob) => copyBlob(from, to, blob, folders)));
+        await Promise.all(chunk.slice(at, at + PARALLEL).map((blob) => copyBlob(blobs, blob, folders)));
       }
     }
   } finally {
@@ -107,12 +130,11 @@ async function copyParts(from: string, to: string, database: string): Promise<vo
 }
 
 async function copyBlob(
-  from: string,
-  to: string,
+  { from, to }: BlobFolders,
   { blobId, sizeBytes }: { blobId: string; sizeBytes: number },
   folders: Set<string>,
 ): Promise<void> {
-  const name = join("blobs", blobId.slice(0, 2), blobId);
+  const name = join(blobId.slice(0, 2), blobId);
   const size = statSync(join(from, name), { throwIfNoEntry: false })?.size;
   if (size !== sizeBytes) {
     const state = size === undefined ? "is missing" : `has ${size} bytes instead of ${sizeBytes}`;
@@ -120,7 +142,7 @@ async function copyBlob(
   }
   const target = join(to, name);
   if (!folders.has(dirname(target))) mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-  folders.add(dirname(target)).add(join(to, "blobs"));
+  folders.add(dirname(target)).add(to);
   await link(join(from, name), target).catch(async (error: NodeJS.ErrnoException) => {
     // Another file system, one without hard links, or a limit on links.
     if (!["EXDEV", "EPERM", "EMLINK", "ENOTSUP"].includes(error.code ?? "")) throw error;
@@ -151,6 +173,8 @@ function checkTarget(target: string, dataDir: string): void {
   // By their real paths: a link may lead inside.
   if (`${realpathSync(dirname(target))}/`.startsWith(`${realpathSync(dataDir)}/`))
     refuse("it lies inside the data directory (choose a place outside)");
+  if (`${realpathSync(dirname(target))}/`.startsWith(`${blobsPlace(dataDir)}/`))
+    refuse("it lies inside the folder of the blobs (choose a place outside)");
 }
 
 function inOurWords(error: unknown, what: string): unknown {

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SluiceError } from "../core/errors.ts";
+import { claimBlobsDir } from "./blobs-dir.ts";
 import { acquireDirLock, type DirLock } from "./dir-lock.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { syncPath } from "./durable-file.ts";
@@ -23,6 +24,8 @@ const LAYOUT_VERSION = 1;
 export interface DataDirOptions {
   /** The group of the sandboxes' users when the server is root: they walk through DIR, `blobs` and `work`, and list none of them. Null for nobody. */
   readonly slotsGid: number | null;
+  /** Where blobs lie instead of `DIR/blobs`; absolute. Default null. */
+  readonly blobsDir?: string | null;
   /** How long a second process waits for the first to end. Default 10 s. */
   readonly waitMs?: number;
 }
@@ -35,6 +38,7 @@ export interface DataDirOptions {
  *  DIR/reserve     64 MiB that are given up when the disk is full
  *  DIR/db/         the database          DIR/logs/   logs of jobs
  *  DIR/blobs/      bytes of objects      DIR/work/   folders of running attempts
+ *  DIR/blobs-dir   where the bytes of objects lie when that is not DIR/blobs
  *  ```
  *  `admin.json` and `server.json` are written by those who own them. */
 export interface DataDir {
@@ -56,27 +60,31 @@ export interface DataDir {
 
 /** Opens a directory, and makes it first where there is none.
  *  @throws SluiceError DATA_DIR_LOCKED, DATA_DIR_NEWER, DATA_DIR_NETWORK, DATA_DIR_INVALID */
-export async function openDataDir(dir: string, { slotsGid, waitMs = 10_000 }: DataDirOptions): Promise<DataDir> {
+export async function openDataDir(
+  dir: string,
+  { slotsGid, blobsDir = null, waitMs = 10_000 }: DataDirOptions,
+): Promise<DataDir> {
   const path = makeRoot(resolve(dir), slotsGid);
   refuseNetworkFileSystem(path);
   const lock = await acquireDirLock(path, waitMs);
   try {
     checkVersion(path);
     for (const name of ["db", "logs"]) makeFolder(join(path, name), 0o700, null);
-    for (const name of ["blobs", "work"]) makeFolder(join(path, name), slotsGid === null ? 0o700 : 0o710, slotsGid);
-    return opened(path, lock, takeCleanMark(path));
+    const blobs = claimBlobsDir(path, blobsDir);
+    for (const folder of [blobs, join(path, "work")]) makeFolder(folder, slotsGid === null ? 0o700 : 0o710, slotsGid);
+    return opened(path, blobs, lock, takeCleanMark(path));
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function opened(path: string, lock: DirLock, wasClean: boolean): DataDir {
+function opened(path: string, blobs: string, lock: DirLock, wasClean: boolean): DataDir {
   return {
     path,
     id: createHash("sha256").update(path).digest("hex").slice(0, 16),
     database: join(path, "db", "sluice.db"),
-    blobs: join(path, "blobs"),
+    blobs,
     work: join(path, "work"),
     logs: join(path, "logs"),
     unclean: !wasClean,
@@ -99,7 +107,8 @@ function takeCleanMark(path: string): boolean {
 }
 
 /** What may lie in a directory whose first start was cut short; `lost+found` is that of a file system of its own. */
-const OWN_NAMES = /^(VERSION|lock|lock\.pid|clean|reserve|db|logs|blobs|work|admin\.json|server\.json|lost\+found)$/;
+const OWN_NAMES =
+  /^(VERSION|lock|lock\.pid|clean|reserve|db|logs|blobs|blobs-dir(\.new)?|work|admin\.json|server\.json|lost\+found)$/;
 
 /** A folder of somebody else's, say a home, must not get our modes. */
 function refuseForeignFolder(dir: string): void {
@@ -134,9 +143,24 @@ function syncNewFolders(dir: string, existing: string): void {
 function makeFolder(path: string, mode: number, gid: number | null): void {
   const isNew = !existsSync(path);
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (gid !== null) chownSync(path, 0, gid);
+  if (gid !== null) giveToGroup(path, gid);
   chmodSync(path, mode);
   if (isNew) syncPath(dirname(path));
+}
+
+function giveToGroup(path: string, gid: number): void {
+  try {
+    chownSync(path, 0, gid);
+  } catch (error) {
+    const cure = "a network file system must be exported without root_squash, or the server be an ordinary user";
+    throw new SluiceError(
+      "DATA_DIR_INVALID",
+      `Cannot give "${path}" to the sandboxes' group: ${(error as Error).message} (${cure})`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function checkVersion(path: string): void {

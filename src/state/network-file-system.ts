@@ -33,7 +33,7 @@ export function refuseNetworkFileSystem(
   if (name === null) return;
   throw new SluiceError(
     "DATA_DIR_NETWORK",
-    `Cannot use "${path}" as data directory: it lies on a network file system (${name}), where a database is not safe (choose a local disk with --data)`,
+    `Cannot use "${path}" as data directory: it lies on a network file system (${name}), where a database is not safe (choose a local disk with --data; the bytes of objects may stay there: blobs_dir)`,
   );
 }
 

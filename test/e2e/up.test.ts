@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -116,6 +116,53 @@ it("says more after SIGHUP when its settings say so, and stays as it is when the
   await expect.poll(() => own.log(), { timeout: 10_000 }).toContain('"log_level":"info"');
   expect(await own.stop()).toBe(0);
   expect(own.log()).toContain('"stopping"');
+});
+
+describe("blobs in a folder of their own", () => {
+  /** Another file system, as `blobs_dir` is meant for. */
+  const there = `/dev/shm/sluice-blobs-${process.pid}`;
+  const env = { SLUICE_BLOBS_DIR: there };
+  afterAll(() => rm(there, { recursive: true, force: true }));
+
+  it("take uploads, inputs and outputs, and are backed up", async () => {
+    const own = await startServer({ data: join(folder, "apart"), env });
+    await applyServices(own, [
+      {
+        name: "twice",
+        script: 'cat "$INPUT_FILE_PATH" "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$FILE_NAME"\n',
+        input: "texts/in",
+        output: "texts/out",
+      },
+    ]);
+    const text = "a line of some length\n".repeat(20_000);
+    await writeFile(join(folder, "large.txt"), text);
+    expect(await own.cli(["put", join(folder, "large.txt"), "texts/in/"])).toMatchObject({ code: 0 });
+    expect((await settled(own)).map(({ state }) => state)).toEqual(["SUCCEEDED"]);
+    expect(await own.cli(["get", "texts/out/large.txt", join(folder, "large.out")])).toMatchObject({ code: 0 });
+    expect((await readFile(join(folder, "large.out"), "utf8")) === text + text).toBe(true);
+    expect((await own.cli(["backup", join(folder, "apart-backup")])).code).toBe(0);
+    expect(await own.stop()).toBe(0);
+    expect(await readdir(join(folder, "apart"))).not.toContain("blobs");
+    const files = (await readdir(there, { recursive: true })).filter((name) => name.length > 30);
+    expect(files).toHaveLength(2);
+    expect((await runCli(["restore", join(folder, "apart-backup"), join(folder, "together")], cleanEnv())).code).toBe(
+      0,
+    );
+    expect(await readdir(join(folder, "together", "blobs"))).not.toEqual([]);
+  });
+
+  it("are asked for where they were, and never taken for empty", async () => {
+    const up = (more: Record<string, string>) =>
+      runCli(["up", "--data", join(folder, "apart"), "--port", "0", "--s3-port", "0"], cleanEnv(), { env: more });
+    expect(await up({})).toMatchObject({ code: 1, stderr: expect.stringContaining(`its blobs lie in "${there}"`) });
+    await rename(there, `${there}-unmounted`);
+    expect(await up(env)).toMatchObject({ code: 1, stderr: expect.stringContaining("is its file system mounted?") });
+    await rm(there, { recursive: true });
+    await rename(`${there}-unmounted`, there);
+    await expect(startServer({ data: join(folder, "other"), env })).rejects.toThrow(
+      "the blobs of another data directory",
+    );
+  });
 });
 
 it("clears what another server left that was killed and whose data directory is gone", async () => {

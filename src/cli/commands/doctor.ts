@@ -5,7 +5,13 @@ import type { SandboxReport } from "../../sandbox/sandbox.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import type { Io } from "../io.ts";
 import { FORMAT_OPTION, parseFormat, printData } from "../listing.ts";
-import { checkDataFolder, checkOpenFiles, checkPrograms, type MachineCheck } from "../machine-checks.ts";
+import {
+  checkBlobsFolder,
+  checkDataFolder,
+  checkOpenFiles,
+  checkPrograms,
+  type MachineCheck,
+} from "../machine-checks.ts";
 
 export const command = defineCommand({
   name: "doctor",
@@ -29,13 +35,14 @@ export const command = defineCommand({
     const format = parseFormat(flags.output);
     const { loadConfig } = await import("../../config/load.ts");
     const config = await loadConfig({ flags, env: io.env, cwd: io.cwd });
-    const [programs, files, folder, report] = await Promise.all([
+    const [programs, files, folder, blobs, report] = await Promise.all([
       checkPrograms(),
       judgeOpenFiles(config),
       checkDataFolder(config.dataDir),
+      config.blobsDir === null ? [] : checkBlobsFolder(config.blobsDir),
       probe(config),
     ]);
-    const checks = [...programs, files, ...folder];
+    const checks = [...programs, files, ...folder, ...blobs];
     if (format === "json" || format === "yaml") await printData(io, format, { machine: checks, sandbox: report });
     else printReport(checks, report, io);
     return report.works && !checks.some(({ state }) => state === "missing") ? 0 : 1;
