@@ -1,3 +1,5 @@
+import { type Code, get, instantiate, leb, loop, times } from "./wasm-code.ts";
+
 /** Shortens a long message without a change of its CRC32C, with nothing but XOR of 16-byte vectors.
  *
  *  Why: a CRC is a remainder modulo P, and P divides g^209 + g^144 + g^54 + g^39 + g^14 + 1, where g = x^128 moves a message by one vector. So a
@@ -12,41 +14,14 @@ const WINDOW = 209 * VECTOR;
 /** Small enough for a processor's first cache, together with the window before it; a multiple of what one round takes. */
 const CHUNK_BYTES = 28 * 1024;
 const UNROLLED = 4;
-const MEMORY_BYTES = 64 * 1024;
 
 /** A message from which shortening pays. */
 export const FOLD_FROM_BYTES = 4 * WINDOW;
 
-type Code = readonly number[];
-
-/** An unsigned number in LEB128. */
-function leb(value: number): Code {
-  return value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)];
-}
-
-const sized = (bytes: Code): Code => [...leb(bytes.length), ...bytes];
-const section = (id: number, ...items: readonly Code[]): Code => [
-  id,
-  ...sized([...leb(items.length), ...items.flat()]),
-];
-
-const get = (local: number): Code => [0x20, local];
 const load = (offset: number): Code => [0xfd, 0x00, 0, ...leb(offset)];
 const store = (offset: number): Code => [0xfd, 0x0b, 0, ...leb(offset)];
 const XOR: Code = [0xfd, 0x51];
 const SUBTRACT = 0x6b;
-const times = (count: number, code: (n: number) => Code): Code =>
-  Array.from({ length: count }, (_, n) => code(n)).flat();
-
-/** `do { round; at += bytes } while (at < end)` with `at` and `end` the first two parameters. */
-function loop(round: Code, bytes: number): Code {
-  const next = [...get(0), 0x41, ...signed(bytes), 0x6a, 0x22, 0, ...get(1), 0x49, 0x0d, 0];
-  return [0x03, 0x40, ...round, ...next, 0x0b];
-}
-
-/** A positive number in signed LEB128. */
-const signed = (value: number): Code => (value < 64 ? [value] : [(value & 127) | 128, ...signed(value >>> 7)]);
-
 /** `(at, end)`: every vector of the stretch takes what those before it are to leave. `at` is the place of the window before it. */
 function takeAll(): Code {
   const one = (n: number): Code => {
@@ -63,24 +38,10 @@ function takeOne(): Code {
   return [0, ...loop(round, VECTOR), 0x0b];
 }
 
-/** @see https://webassembly.github.io/spec/core/binary/index.html */
-function moduleBytes(): Uint8Array<ArrayBuffer> {
-  const name = (text: string): Code => sized([...Buffer.from(text)]);
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, [0x60, 2, 0x7f, 0x7f, 0], [0x60, 3, 0x7f, 0x7f, 0x7f, 0]),
-    ...section(3, [0], [1]),
-    ...section(5, [0, MEMORY_BYTES / 65536]),
-    ...section(7, [...name("takeAll"), 0, 0], [...name("takeOne"), 0, 1], [...name("memory"), 2, 0]),
-    ...section(10, sized(takeAll()), sized(takeOne())),
-  ]);
-}
-
-/** The part of JavaScript's own interface that is used; the types of browsers, which have it, are not loaded. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
+const FUNCTIONS = [
+  { name: "takeAll", type: [0x60, 2, 0x7f, 0x7f, 0], body: takeAll() },
+  { name: "takeOne", type: [0x60, 3, 0x7f, 0x7f, 0x7f, 0], body: takeOne() },
+];
 
 interface Program {
   takeAll(at: number, end: number): void;
@@ -94,7 +55,7 @@ export class CrcFold {
   readonly #memory: Uint8Array;
 
   constructor() {
-    this.#program = new WebAssembly.Instance(new WebAssembly.Module(moduleBytes())).exports as Program;
+    this.#program = instantiate(FUNCTIONS) as Program;
     this.#memory = new Uint8Array(this.#program.memory.buffer);
   }
 
