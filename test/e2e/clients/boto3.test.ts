@@ -1,16 +1,25 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { awsEnv, clientHome, clientProgram, runProgram } from "../../support/client-programs.ts";
+import { awsEnv, clientHome, clientProgram, missing, runProgram } from "../../support/client-programs.ts";
 import { type S3Process, startS3 } from "../../support/s3-process.ts";
 
 const CHECKS = join(import.meta.dirname, "boto3_checks.py");
 const names = [...readFileSync(CHECKS, "utf8").matchAll(/^def check_(\w+)/gm)].map((match) => match[1] ?? "");
 
-// The Python that has boto3 lies beside the aws program that came with it.
-const aws = clientProgram("aws");
+const python = pythonWithBoto3();
 
-describe.skipIf(aws === null)("boto3", () => {
+/** The Python that has boto3 lies beside the aws program that came with it. */
+function pythonWithBoto3(): string | null {
+  const aws = clientProgram("aws");
+  if (aws === null) return null;
+  const found = join(dirname(aws), "python");
+  if (spawnSync(found, ["-c", "import boto3, awscrt"]).status === 0) return found;
+  return missing("boto3 is not installed (bash scripts/setup.sh --clients installs it)");
+}
+
+describe.skipIf(python === null)("boto3", () => {
   const home = clientHome();
   let s3: S3Process;
 
@@ -23,6 +32,6 @@ describe.skipIf(aws === null)("boto3", () => {
   });
 
   it.each(names)("%s", async (name) => {
-    await runProgram(join(dirname(aws ?? ""), "python"), [CHECKS, name], { env: awsEnv(home.path, s3.endpoint) });
+    await runProgram(python ?? "", [CHECKS, name], { env: awsEnv(home.path, s3.endpoint) });
   });
 });
