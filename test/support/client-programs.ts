@@ -40,10 +40,18 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** A new folder for a client's home and files; `remove` it at the end. */
+/** A folder for a client's home and files, made when it is first asked for; `remove` it at the end. */
 export function clientHome(): { readonly path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), "sluice-client-"));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  let path: string | undefined;
+  return {
+    get path() {
+      path ??= mkdtempSync(join(tmpdir(), "sluice-client-"));
+      return path;
+    },
+    remove() {
+      if (path !== undefined) rmSync(path, { recursive: true, force: true });
+    },
+  };
 }
 
 /** What AWS's own programs read, and nothing of the person who runs the tests. */

@@ -33,15 +33,14 @@ function canMount(): boolean {
 /** The mounted bucket is used as any folder is: by this process's own file calls, which s3fs turns into requests. */
 describe.skipIf(program === null)("s3fs", () => {
   const home = clientHome();
-  const mount = join(home.path, "mount");
-  const at = (...names: string[]): string => join(mount, ...names);
+  const at = (...names: string[]): string => join(home.path, "mount", ...names);
   const Bucket = "mounted";
   let s3: S3Process;
 
   beforeAll(async () => {
     s3 = await startS3();
     await s3.client.send(new CreateBucketCommand({ Bucket }));
-    mkdirSync(mount);
+    mkdirSync(at());
     writeFileSync(join(home.path, "passwd"), `${ACCESS_KEY}:${SECRET_KEY}`, { mode: 0o600 });
     await mountBucket();
   });
@@ -53,9 +52,9 @@ describe.skipIf(program === null)("s3fs", () => {
 
   async function mountBucket(): Promise<void> {
     const options = ["use_path_request_style", `url=${s3.endpoint}`, `passwd_file=${join(home.path, "passwd")}`];
-    await runProgram(program ?? "", [Bucket, mount, ...options.flatMap((option) => ["-o", option])]);
+    await runProgram(program ?? "", [Bucket, at(), ...options.flatMap((option) => ["-o", option])]);
   }
-  const unmount = (): Promise<string> => runProgram("umount", [mount]);
+  const unmount = (): Promise<string> => runProgram("umount", [at()]);
   /** So that what is read next comes from the server, not from a cache of the file system's. */
   async function remount(): Promise<void> {
     await unmount();
