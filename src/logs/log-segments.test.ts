@@ -1,9 +1,14 @@
+import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { descriptor, readTrace, type Syscall, straceArguments } from "../../test/support/syscall-trace.ts";
 import { LOG_MAGIC } from "./log-record.ts";
 import { LogSegments, logFolder, segmentFile } from "./log-segments.ts";
+
+const execute = promisify(execFile);
 
 let root: string;
 beforeEach(() => {
@@ -27,6 +32,29 @@ describe("LogSegments", () => {
     expect(statSync(head).mode & 0o777).toBe(0o600);
     await segments.remove();
     expect(readdirSync(dirname(head))).toEqual([]);
+  });
+
+  it("makes every kept segment durable, with its name and its folder's", async () => {
+    const program = `import { LogSegments } from ${JSON.stringify(join(import.meta.dirname, "log-segments.ts"))};
+      const segments = new LogSegments(${JSON.stringify(join(root, "ab", "j.1.log"))}, 200);
+      await segments.sync();
+      for (let n = 0; n < 20; n++) await segments.append([Buffer.from(String(n).padStart(25, "0"))], 25);
+      await segments.sync();
+      await segments.close();`;
+    const trace = join(root, "trace");
+    const [strace = "", ...options] = straceArguments(trace);
+    await execute(strace, [...options, process.execPath, "--input-type=module", "--eval", program]);
+    const calls = await Array.fromAsync(readTrace(trace));
+    const pathOf = (call: Syscall): string => descriptor(call.args)?.path ?? "";
+    const lastWrite = calls.findLastIndex((call) => /^p?writev?/.test(call.name) && pathOf(call).includes("j.1.log"));
+    const synced = calls
+      .slice(lastWrite)
+      .filter((call) => /^f(data)?sync$/.test(call.name))
+      .map(pathOf);
+    const head = join(root, "ab", "j.1.log");
+    const kept = [head, ...[0, 1, 2, 3].map((n) => `${head}.${n}`), dirname(head), root];
+    expect(synced.toSorted()).toEqual(kept.toSorted());
+    expect(synced.slice(-2)).toEqual([dirname(head), root]);
   });
 
   it("appends parts of one run in order", async () => {

@@ -62,8 +62,15 @@ export class LogSegments {
     }
   }
 
+  /** Bytes and names of every segment that is kept are durable when it resolves. */
   async sync(): Promise<void> {
-    await this.#handle?.datasync();
+    if (this.#newest < 0) return;
+    const kept = new Set([0]);
+    for (let segment = this.oldestTail; segment <= this.#newest; segment++) kept.add(segment);
+    await Promise.all([...kept].map((segment) => syncPath(segmentFile(this.head, segment))));
+    // Another log that has not ended yet may have made the folder.
+    const folder = dirname(this.head);
+    for (const path of [folder, dirname(folder)]) await syncPath(path);
   }
 
   async close(): Promise<void> {
@@ -103,6 +110,16 @@ export class LogSegments {
       left = after(left, bytesWritten);
     }
     this.#position = position;
+  }
+}
+
+/** fsync of a file or a folder. */
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -21,9 +21,6 @@ interface Mark {
   readonly claimed: boolean;
 }
 
-/** The entry of the data directory that says where its blobs lie. */
-export const BLOBS_MARK = MARK;
-
 /** Where the blobs of the data directory `dir` lie, by its mark; `DIR/blobs` without one. */
 export function blobsPlace(dir: string): string {
   return readMark(dir)?.path ?? join(dir, "blobs");
