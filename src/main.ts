@@ -147,7 +147,6 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
     inlineBytes: config.store.inlineBytes,
     keepFreeBytes: config.store.keepFreeBytes,
     onDiskFull: () => dataDir.reserve.release(),
-    listFollows: dataDir.unclean,
     clock,
   });
   closers.add("blobs", () => blobs.close());

@@ -44,7 +44,7 @@ function inlineBlob(deps: WriterDeps, fd: number, size: number): StagedBlob {
 
 /** Null where the blobs lie on another file system. */
 async function moveIn(deps: WriterDeps, path: string, fd: number): Promise<StagedBlob | null> {
-  const blobId = deps.folder.newId();
+  const blobId = deps.folder.newFileId();
   try {
     await rename(path, deps.folder.pathOf(blobId));
   } catch (error) {
@@ -63,7 +63,7 @@ async function moveIn(deps: WriterDeps, path: string, fd: number): Promise<Stage
 async function copyIn(deps: WriterDeps, source: number, stats: fs.Stats): Promise<StagedBlob> {
   await deps.space.take(stats.size);
   if ((stats.mode & SETUID_SETGID_STICKY) !== 0) await chmodFile(source, stats.mode & 0o777);
-  const blobId = deps.folder.newId();
+  const blobId = deps.folder.newFileId();
   try {
     await copyFile(
       `/proc/self/fd/${source}`,

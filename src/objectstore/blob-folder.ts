@@ -1,11 +1,12 @@
 import { constants, statSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, rm, unlink } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, readdir, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { newBlobId } from "../core/ids.ts";
 import { chmodFile, chownFile, closeFile, openFile, statFile, systemCode } from "./disk-io.ts";
 
 /** Blobs that share a folder before the next one begins: so that their fsyncs of it can be shared, while folders fill evenly. */
 const BLOBS_PER_TURN = 64;
+const SETTLED_AT_ONCE = 500;
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const SHARED_FOLDER_MODE = 0o2710;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -27,23 +28,22 @@ export class BlobFolder {
   #prefix = "";
   #turn = 0;
   #fixModeAndGroup = false;
-  /** Ids made since the folder was opened; null when no `list` follows or it is over. */
-  #young: Set<string> | null;
+  /** Ids of files that this process made and that no row was seen to name yet. */
+  readonly #unsettled = new Set<string>();
 
-  private constructor(path: string, access: BlobAccess, listFollows: boolean) {
+  private constructor(path: string, access: BlobAccess) {
     this.path = path;
     this.access = access;
-    this.#young = listFollows ? new Set() : null;
   }
 
   /** Makes the 256 folders, and mends those that a restored backup brought, or a server with another group. With a group they are setgid, so
    *  that files get it without a call each. */
-  static async open(path: string, access: BlobAccess, listFollows: boolean): Promise<BlobFolder> {
+  static async open(path: string, access: BlobAccess): Promise<BlobFolder> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     const folders = PREFIXES.map((name) => join(path, name));
     await Promise.all(folders.filter((each) => !isOpenTo(each, access.gid)).map((each) => mendFolder(each, access)));
     await makeFolder(path, access.gid);
-    const folder = new BlobFolder(path, access, listFollows);
+    const folder = new BlobFolder(path, access);
     await folder.#probe();
     return folder;
   }
@@ -67,9 +67,14 @@ export class BlobFolder {
     const id = newBlobId();
     if (this.#turn % BLOBS_PER_TURN === 0) this.#prefix = id.slice(0, 2);
     this.#turn += 1;
-    const named = this.#prefix + id.slice(2);
-    this.#young?.add(named);
-    return named;
+    return this.#prefix + id.slice(2);
+  }
+
+  /** The same for a file that comes about otherwise than by `create`. */
+  newFileId(): string {
+    const blobId = this.newId();
+    this.#unsettled.add(blobId);
+    return blobId;
   }
 
   pathOf(blobId: string): string {
@@ -82,6 +87,7 @@ export class BlobFolder {
 
   /** A new empty file, open for writing. */
   async create(blobId: string): Promise<number> {
+    this.#unsettled.add(blobId);
     const fd = await openFile(this.pathOf(blobId), CREATE, this.access.mode);
     if (this.#fixModeAndGroup) await this.protect(fd);
     return fd;
@@ -104,16 +110,37 @@ export class BlobFolder {
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
     }
+    this.#unsettled.delete(blobId);
   }
 
-  /** Ids of the files, a folder at a time, without those that `newId` gave: whether their rows exist is still being decided. */
+  /** Bytes of a blob's file; null when there is none. */
+  async sizeOf(blobId: string): Promise<number | null> {
+    try {
+      return (await lstat(this.pathOf(blobId))).size;
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+      return null;
+    }
+  }
+
+  /** Forgets which files are this process's own once they have a row: from then on the rows alone say what becomes of them. */
+  async settle(unknownOf: (blobIds: readonly string[]) => Promise<readonly string[]>): Promise<void> {
+    const all = [...this.#unsettled];
+    for (let at = 0; at < all.length; at += SETTLED_AT_ONCE) {
+      const asked = all.slice(at, at + SETTLED_AT_ONCE);
+      const unknown = new Set(await unknownOf(asked));
+      for (const blobId of asked) if (!unknown.has(blobId)) this.#unsettled.delete(blobId);
+    }
+  }
+
+  /** Ids of the files, a folder at a time, without those that this process made and that are not settled: whether their rows exist is still
+   *  being decided. So a file that is listed, that no row names after that, and that is there after that too, is nobody's. */
   async *list(): AsyncGenerator<string[]> {
     for (const prefix of PREFIXES) {
       const names = await readdir(join(this.path, prefix));
-      const ids = names.filter((name) => /^[0-9a-f]{32}$/.test(name) && !this.#young?.has(name));
+      const ids = names.filter((name) => /^[0-9a-f]{32}$/.test(name) && !this.#unsettled.has(name));
       if (ids.length > 0) yield ids;
     }
-    this.#young = null;
   }
 }
 

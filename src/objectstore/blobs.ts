@@ -31,7 +31,10 @@ export interface BlobStore {
   materialise(object: Pick<StoredObject, "blob" | "blockCrc32c" | "sizeBytes">, scratchFolder: string): Promise<string>;
   /** Removes blobs that no row names; absent ones are not an error. */
   discard(blobIds: readonly string[]): Promise<void>;
-  /** Ids of blob files on disk, for the sweep after a crash; streamed in chunks, so that any number fits in memory.
-   *  What this process staged is left out: its row may still be on the way. */
+  /** Ids of blob files on disk, for those that look for leftovers; streamed in chunks, so that any number fits in memory.
+   *  What this process staged and `settle` has not seen a row of is left out: its row may still be on the way. */
   list(): AsyncIterable<string[]>;
+  /** To be called now and then, so that what was staged is not remembered for ever.
+   *  @param unknownOf tells which of these blobs no row names */
+  settle(unknownOf: (blobIds: readonly string[]) => Promise<readonly string[]>): Promise<void>;
 }

@@ -253,14 +253,32 @@ describe("files", () => {
     }
   });
 
-  it("are listed, without those of this process while a list is to follow", async () => {
+  it("are listed, without those of this process until a row was seen to name them", async () => {
     const before = await (await open()).stage(pieces(bytes(10)));
-    const blobs = await open({ listFollows: true });
-    await blobs.stage(pieces(bytes(10)));
+    const blobs = await open();
+    const path = join(dir, "output");
+    writeFileSync(path, bytes(10));
+    const own = [
+      await blobs.stage(pieces(bytes(10))),
+      await blobs.adopt(path, "copy"),
+      await blobs.adopt(path, "move"),
+    ];
+    const [named = "", ...unnamed] = own.map(({ blobId }) => blobId);
     writeFileSync(join(dir, "blobs", "00", "no-blob"), "");
-    const listed = await Array.fromAsync(blobs.list());
-    expect(listed.flat()).toEqual([before.blobId]);
-    expect((await Array.fromAsync(blobs.list())).flat().length).toBe(2);
+    const list = async () => (await Array.fromAsync(blobs.list())).flat();
+    expect(await list()).toEqual([before.blobId]);
+    const asked: string[] = [];
+    const unknownOf = async (ids: readonly string[]) => {
+      asked.push(...ids);
+      return unnamed;
+    };
+    await blobs.settle(unknownOf);
+    expect(asked.toSorted()).toEqual([named, ...unnamed].toSorted());
+    expect((await list()).toSorted()).toEqual([before.blobId, named].toSorted());
+    await blobs.discard(unnamed);
+    asked.length = 0;
+    await blobs.settle(unknownOf);
+    expect(asked).toEqual([]);
   });
 });
 

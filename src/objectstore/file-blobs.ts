@@ -30,8 +30,6 @@ export interface FileBlobsOptions {
   readonly onDiskFull?: () => void;
   /** Called when an fsync failed. Default: one line on stderr, exit 70. */
   readonly onSyncError?: (error: SluiceError) => void;
-  /** True keeps the ids of what is staged from now on until `list` has run, because `list` must leave them out. Default false. */
-  readonly listFollows?: boolean;
   readonly clock?: Clock;
 }
 
@@ -52,7 +50,7 @@ export class FileBlobs implements BlobStore {
 
   static async open(options: FileBlobsOptions): Promise<FileBlobs> {
     const clock = options.clock ?? systemClock;
-    const folder = await BlobFolder.open(options.folder, blobAccess(options.slotsGid), options.listFollows ?? false);
+    const folder = await BlobFolder.open(options.folder, blobAccess(options.slotsGid));
     const folders = new FolderSync();
     const space = new DiskSpace({
       folder: options.folder,
@@ -133,6 +131,10 @@ export class FileBlobs implements BlobStore {
 
   list(): AsyncIterable<string[]> {
     return this.#deps.folder.list();
+  }
+
+  settle(unknownOf: (blobIds: readonly string[]) => Promise<readonly string[]>): Promise<void> {
+    return this.#deps.folder.settle(unknownOf);
   }
 
   /** The parts of multipart uploads, as files of the same folder. */

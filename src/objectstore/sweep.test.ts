@@ -28,6 +28,7 @@ function setUp(options: { garbage?: string[]; files?: string[]; named?: string[]
       async *list() {
         yield [...files];
       },
+      settle: async (unknownOf) => void steps.push(`settle but ${(await unknownOf(["own", "a"])).join()}`),
     },
     unclean: options.unclean ?? false,
     log: silentLog,
@@ -58,6 +59,7 @@ describe("Sweep", () => {
     expect(garbage.size).toBe(0);
     expect([...files]).toEqual(["kept"]);
     expect(steps.map((step) => step.split(" ")[0])).toEqual([
+      "settle",
       "unlink",
       "forget",
       "unlink",
@@ -77,6 +79,12 @@ describe("Sweep", () => {
     unclean.files.add("c");
     await unclean.sweep.run();
     expect([...unclean.files]).toEqual(["a", "c"]);
+  });
+
+  it("tells which staged blobs have a row by now", async () => {
+    const { sweep, steps } = setUp({ named: ["a"] });
+    await sweep.run();
+    expect(steps).toEqual(["settle but own"]);
   });
 
   it("tries again after a failure", async () => {
@@ -101,7 +109,7 @@ describe("Sweep", () => {
     expect(held).toBe(false);
     open();
     await Promise.all([running, hold]);
-    expect(steps).toEqual(["unlink a", "forget a"]);
+    expect(steps.slice(1)).toEqual(["unlink a", "forget a"]);
     garbage.add("b");
     await sweep.hold();
     await sweep.run();

@@ -8,7 +8,7 @@ const BATCH = 500;
 
 export interface SweepOptions {
   readonly state: Pick<State, "garbageBlobs" | "forgetBlobs" | "unknownBlobs">;
-  readonly blobs: Pick<BlobStore, "discard" | "list">;
+  readonly blobs: Pick<BlobStore, "discard" | "list" | "settle">;
   /** True when the process before this one did not end by itself: blobs that it staged may have no row. */
   readonly unclean: boolean;
   readonly log: Log;
@@ -73,6 +73,7 @@ export class Sweep {
   }
 
   async #sweep(): Promise<void> {
+    await this.#options.blobs.settle((ids) => this.#options.state.unknownBlobs(ids));
     await this.#removeGarbage();
     if (this.#walkLeft && !this.#stopped()) await this.#walk();
   }
@@ -87,7 +88,7 @@ export class Sweep {
     }
   }
 
-  /** `list` leaves out what this process staged, so an upload on its way to its row is never taken for a leftover. */
+  /** `list` leaves out what this process staged and has no row yet, so an upload on its way to its row is never taken for a leftover. */
   async #walk(): Promise<void> {
     let removed = 0;
     for await (const ids of this.#options.blobs.list()) {

@@ -30,7 +30,6 @@ const blobs = await FileBlobs.open({
   folder: join(config.data, "blobs"),
   slotsGid: null,
   keepFreeBytes: config.keepFreeBytes ?? 0,
-  listFollows: config.unclean ?? false,
   ...(config.inlineBytes === undefined ? {} : { inlineBytes: config.inlineBytes }),
 });
 const { accessKey, secretKey } = config;

@@ -33,7 +33,7 @@ export class FileParts implements PartStore {
     commit: (part: StagedPart) => Promise<T>,
   ): Promise<T> {
     const assembly = await this.#assembly(upload);
-    const start = assembly.claim(number, sizeBytes ?? 0, () => this.#deps.writer.folder.newId());
+    const start = assembly.claim(number, sizeBytes ?? 0, () => this.#deps.writer.folder.newFileId());
     if (start === null || sizeBytes === null) return this.#addBeside(source, sizeBytes, commit);
     let kept = false;
     try {
