@@ -20,6 +20,11 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   "s3-head-tmpfs": async () => (await import("./s3.ts")).head4kTmpfs,
   "s3-put-64m": async () => (await import("./s3.ts")).put64m,
   "s3-get-64m": async () => (await import("./s3.ts")).get64m,
+  "s3-multipart-1g": async () => (await import("./s3-large.ts")).multipart1g,
+  "s3-copy-1g": async () => (await import("./s3-large.ts")).copy1g,
+  "s3-list-1m": async () => (await import("./s3-listing.ts")).list1m,
+  "s3-list-prefixes-1m": async () => (await import("./s3-listing.ts")).listPrefixes1m,
+  "s3-memory": async () => (await import("./s3-listing.ts")).memory,
 };
 
 const { values, positionals } = parseArgs({
