@@ -21,7 +21,7 @@ const LOAD = `
   let most = 0;
   const kept = [];
   if (process.argv[1] !== "") (await import(process.argv[1])).boundYoungGeneration();
-  for (let turn = 0; turn < 400; turn++) {
+  for (let turn = 0; turn < 250; turn++) {
     for (let n = 0; n < 4000; n++) kept.push({ n, text: [turn, n] });
     kept.splice(0, Math.max(0, kept.length - 60_000));
     await new Promise(setImmediate);

@@ -16,7 +16,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { prepareWorkFolder, spreadFolders } from "./work-folder.ts";
 
 const EXT4_MAGIC = 0xef53;
-const knowsTheFlag = statfsSync(tmpdir()).type === EXT4_MAGIC && existsSync("/usr/bin/chattr");
+/** On disk, where `tmpdir` may lie in memory. */
+const DISK = "/var/tmp";
+const knowsTheFlag = statfsSync(DISK).type === EXT4_MAGIC && existsSync("/usr/bin/chattr");
 
 let root: string;
 let work: string;
@@ -39,8 +41,14 @@ describe("prepareWorkFolder", () => {
   });
 
   it.runIf(knowsTheFlag)("has folders spread over the disk", async () => {
-    await prepareWorkFolder(work, null);
-    expect(execFileSync("lsattr", ["-d", work], { encoding: "utf8" }).split(" ")[0]).toContain("T");
+    const folder = mkdtempSync(join(DISK, "sluice-work-"));
+    try {
+      await prepareWorkFolder(join(folder, "work"), null);
+      const [flags] = execFileSync("lsattr", ["-d", join(folder, "work")], { encoding: "utf8" }).split(" ");
+      expect(flags).toContain("T");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("goes on where they cannot be spread", async () => {
