@@ -16,6 +16,8 @@ import { DiskSpace } from "./disk-space.ts";
 import { Durability, endProcess } from "./durability.ts";
 import { FolderSync } from "./folder-sync.ts";
 import { FileParts, type FilePartsDeps } from "./multipart/file-parts.ts";
+import { Scrub, type ScrubOptions } from "./scrub/scrub.ts";
+import { StoreCheck, type StoreCheckDeps } from "./scrub/store-check.ts";
 
 export interface FileBlobsOptions {
   /** Made when absent; its parent must exist and let the slots through. */
@@ -140,6 +142,16 @@ export class FileBlobs implements BlobStore {
   /** The parts of multipart uploads, as files of the same folder. */
   openParts(state: FilePartsDeps["state"]): FileParts {
     return new FileParts({ writer: this.#deps, blobs: this, state });
+  }
+
+  /** Checks that are asked for. */
+  openCheck(state: StoreCheckDeps["state"]): StoreCheck {
+    return new StoreCheck({ writer: this.#deps, state, clock: this.#clock });
+  }
+
+  /** The check that runs by itself. */
+  openScrub(options: Omit<ScrubOptions, "folder">): Scrub {
+    return new Scrub({ ...options, folder: this.#deps.folder });
   }
 
   /** Ends after running fsyncs. Readers that are still open keep their descriptors. */
