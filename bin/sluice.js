@@ -15,7 +15,7 @@ if (Number(major) < 24) {
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const isServer = process.argv[2] === "up";
 // Left alone, V8 lets its young generation grow from 2 to 134 MB under load, and collects the old one only when it holds three to four times what is alive.
-// A server gains little from that (docs/decisions/0015-memory.md).
+// A server gains little from that (docs/decisions/0011-memory.md).
 const serverMemory = "--semi-space-growth-factor=1 --heap-growing-percent=50";
 if (isServer) setFlagsFromString(serverMemory);
 // What is in the cache is run: it lies beside the program, where only those who may change the program can write, not in a folder for all.
