@@ -8,7 +8,7 @@ import { openStore, type Store } from "./store.ts";
 
 /** Answers of a group go out in messages of so many: the main thread goes on with the first while the others are on their way, and what it
  *  sends next joins the next group before that commits. */
-const ANSWERS_PER_MESSAGE = 12;
+const ANSWERS_PER_MESSAGE = 16;
 /** Pages in the WAL before they move to the database file: about 16 MiB. */
 const CHECKPOINT_FRAMES = 4000;
 /** Reads give way to writes that came meanwhile after so long. */
