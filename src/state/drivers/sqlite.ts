@@ -87,9 +87,6 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     backup: (file) => channel.backup(file),
     holdBlobs: () => hold.take(),
     stats: async () => channel.stats(),
-    close: async () => {
-      await audits.close();
-      await channel.close();
-    },
+    close: () => channel.close(() => audits.close()),
   };
 }

@@ -82,12 +82,14 @@ export class Channel {
     return this.#stats;
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** New calls are refused at once. @param readers ends what reads the database beside the worker, which goes first */
+  close(readers: () => Promise<void> = async () => undefined): Promise<void> {
+    this.#closing ??= this.#close(readers);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(readers: () => Promise<void>): Promise<void> {
+    await readers();
     await Promise.allSettled(this.#backups);
     const ended = new Promise((resolve) => this.#worker.once("exit", resolve));
     await this.#order((id) => [id, "close"]);
