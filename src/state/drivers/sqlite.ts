@@ -3,6 +3,7 @@ import { AuditThreads } from "./sqlite/audit-thread.ts";
 import type { CallName, Calls } from "./sqlite/calls.ts";
 import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
 import { bornOf, orderRow } from "./sqlite/crossing-job.ts";
+import { pageOf } from "./sqlite/crossing-page.ts";
 import { finishCall } from "./sqlite/finish-call.ts";
 import { GarbageHold } from "./sqlite/garbage-hold.ts";
 import { queuedJob } from "./sqlite/queued-job.ts";
@@ -18,6 +19,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     ((...args: readonly unknown[]) => channel.call(name, args)) as Calls[Name];
   const stageOutputs: State["stageOutputs"] = (lease, outputs) => remote("stageOutputs")(lease, ownOutputs(outputs));
   const enqueue = remote("enqueue");
+  const listObjects = remote("listObjects");
   return {
     applyServices: remote("applyServices"),
     service: remote("service"),
@@ -30,7 +32,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     commitUpload: (upload) => remote("commitUpload")({ ...upload, blob: ownBlob(upload.blob) }),
     object: remote("object"),
     objectVersion: remote("objectVersion"),
-    listObjects: remote("listObjects"),
+    listObjects: async (query) => pageOf(query.bucket, await listObjects(query)),
     objectCount: remote("objectCount"),
     listVersions: remote("listVersions"),
     setVersioning: remote("setVersioning"),

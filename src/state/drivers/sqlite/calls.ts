@@ -1,11 +1,16 @@
 import type { ErrorCode } from "../../../core/errors.ts";
-import type { CommitNotice, State, StateStats } from "../../state.ts";
+import type { CommitNotice, ObjectQuery, State, StateStats } from "../../state.ts";
 import type { BornRow, OrderRow } from "./crossing-job.ts";
+import type { PageRow } from "./crossing-page.ts";
 
 /** The methods of State that are one transaction or one read of the worker, as the worker answers them. */
 export interface Calls
-  extends Omit<State, "subscribe" | "backup" | "holdBlobs" | "auditStore" | "stats" | "close" | "enqueue"> {
+  extends Omit<
+    State,
+    "subscribe" | "backup" | "holdBlobs" | "auditStore" | "stats" | "close" | "enqueue" | "listObjects"
+  > {
   enqueue(...order: OrderRow): Promise<BornRow>;
+  listObjects(query: ObjectQuery): Promise<PageRow>;
 }
 export type CallName = keyof Calls;
 

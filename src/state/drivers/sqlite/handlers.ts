@@ -6,6 +6,7 @@ import type { CallName, Calls } from "./calls.ts";
 import { changeBounds, changes, expireChanges } from "./changes.ts";
 import { completeUpload } from "./complete-upload.ts";
 import { copyObject } from "./copy-object.ts";
+import { pageRow } from "./crossing-page.ts";
 import { deleteObjects } from "./delete-objects.ts";
 import { finishAttempt } from "./finish-attempt.ts";
 import { jobs } from "./job-listing.ts";
@@ -53,7 +54,7 @@ const READS = {
   bucketsWithConfig,
   object,
   objectVersion,
-  listObjects,
+  listObjects: (store, query) => pageRow(listObjects(store, query)),
   listVersions,
   multipartUpload,
   listUploads,
