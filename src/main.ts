@@ -155,6 +155,11 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   const sweep = new Sweep({ state, blobs, unclean: dataDir.unclean, log });
   sweep.start();
   closers.add("sweep", () => sweep.close());
+  if (config.store.scrubMs > 0) {
+    const scrub = blobs.openScrub({ state, periodMs: config.store.scrubMs, clock, log });
+    scrub.start();
+    closers.add("scrub", () => scrub.close());
+  }
   const lifecycle = new Lifecycle({ state, parts, by: SYSTEM_PRINCIPAL, clock, log });
   lifecycle.start();
   closers.add("lifecycle", () => lifecycle.close());
@@ -236,6 +241,7 @@ async function listen(
   if (Number.isFinite(files.s3Connections)) store.server.maxConnections = files.s3Connections;
   const s3 = reachableUrl(config.host, await store.listen(config.host, config.s3.port), keys.s3 !== null);
   closers.add("object store", () => store.close());
+  const storeCheck = blobs.openCheck(state);
   const gateway = createGateway({
     ...core,
     abilities: () => serverAbilities(config, sandbox, core.capacity),
@@ -251,6 +257,7 @@ async function listen(
         sweep.release();
       }
     },
+    storeCheck: (options, signal) => storeCheck.run(options, signal),
     readiness: async () => (dispatcher.view().draining ? ["the server is stopping"] : []),
     facts: {
       version,

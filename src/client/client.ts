@@ -18,6 +18,7 @@ import type {
   Service,
   ServiceLogs,
   Status,
+  StoreFinding,
 } from "./shapes.ts";
 
 export type ClientOptions = HttpOptions;
@@ -51,6 +52,13 @@ export interface ChangeQuery {
   readonly after?: number;
   readonly kinds?: readonly Change["kind"][];
   readonly owner?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface StoreCheckQuery {
+  readonly repair?: boolean;
+  /** Bytes a second. */
+  readonly rate?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -212,7 +220,20 @@ function systemCalls(http: Http) {
     /** Copies database and blobs to a folder of the server's machine. */
     backup: (target: string) =>
       http.json<BackupAnswer>({ method: "POST", path: ["system", "backup"], json: { target }, takes: "lasting" }),
+    /** What a check of the store finds, as it goes; `end` is last. An abort ends both. */
+    checkStore: (query: StoreCheckQuery = {}) => checkStore(http, query),
   };
+}
+
+async function* checkStore(http: Http, { signal, ...query }: StoreCheckQuery): AsyncGenerator<StoreFinding> {
+  const bytes = http.bytes({
+    method: "POST",
+    path: ["system", "store", "check"],
+    query,
+    headers: { accept: "text/event-stream" },
+    ...(signal === undefined ? {} : { signal }),
+  });
+  for await (const { data } of readEventStream(bytes)) yield JSON.parse(data);
 }
 
 async function done(http: Http, call: HttpCall): Promise<void> {
@@ -244,4 +265,5 @@ export type {
   Service,
   ServiceLogs,
   Status,
+  StoreFinding,
 } from "./shapes.ts";

@@ -4,6 +4,7 @@ import type * as common from "../gateway/schemas/common.ts";
 import type * as jobs from "../gateway/schemas/jobs.ts";
 import type * as logs from "../gateway/schemas/service-logs.ts";
 import type * as services from "../gateway/schemas/services.ts";
+import type * as storeCheck from "../gateway/schemas/store-check.ts";
 import type * as system from "../gateway/schemas/system.ts";
 
 // What the API answers, as types only: they are derived from the schemas that the server documents, and nothing of them is loaded here.
@@ -23,6 +24,7 @@ export type Info = system.Info;
 export type Status = system.Status;
 export type Readiness = system.Readiness;
 export type BackupAnswer = system.BackupAnswer;
+export type StoreFinding = storeCheck.StoreFinding;
 export type Problem = common.Problem;
 
 /** Said in the place of changes that are no longer kept: read anew what you follow. */

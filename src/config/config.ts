@@ -40,8 +40,8 @@ export interface Config {
   readonly timeouts: { readonly defaultMs: number | null; readonly maxMs: number | null; readonly syncMs: number };
   readonly jobs: { readonly keepMs: number };
   readonly changes: { readonly keepMs: number };
-  /** `keepFreeBytes` null: 5 % of the file system, at least 1 GiB. */
-  readonly store: { readonly inlineBytes: number; readonly keepFreeBytes: number | null };
+  /** `keepFreeBytes` null: 5 % of the file system, at least 1 GiB. `scrubMs` 0: never. */
+  readonly store: { readonly inlineBytes: number; readonly keepFreeBytes: number | null; readonly scrubMs: number };
   readonly logs: { readonly maxBytes: number };
   readonly limits: { readonly pids: number; readonly files: number; readonly eventBytes: number };
   /** From the environment; null: what DIR/admin.json says. */

@@ -53,7 +53,7 @@ test("without anything, the defaults of a machine of two cores", async () => {
     timeouts: { defaultMs: null, maxMs: null, syncMs: 300_000 },
     jobs: { keepMs: 30 * 86_400_000 },
     changes: { keepMs: 7 * 86_400_000 },
-    store: { inlineBytes: 65_536, keepFreeBytes: null },
+    store: { inlineBytes: 65_536, keepFreeBytes: null, scrubMs: 30 * 86_400_000 },
     logs: { maxBytes: 64 * 1024 ** 2 },
     limits: { pids: 2048, files: 100_000, eventBytes: 64 * 1024 ** 2 },
     admin: { user: null, password: null, accessKey: null, secretKey: null },
@@ -90,7 +90,7 @@ local: {memory: 2Gi, disk: 100Gi}
 host_image: {extra_paths: [/opt/tools/, /srv/models]}
 timeouts: {default: 10m, max: 1h, sync: 60}
 tls: {cert: tls/api.pem, key: /etc/api.key}
-store: {inline_bytes: 0, keep_free: 0}
+store: {inline_bytes: 0, keep_free: 0, scrub: 0}
 jobs:
 changes: {keep: null}
 `);
@@ -105,7 +105,7 @@ changes: {keep: null}
     local: { memoryBytes: 2 * 1024 ** 3, diskBytes: 100 * 1024 ** 3 },
     sandbox: { allowHostNetwork: true, extraPaths: ["/opt/tools", "/srv/models"] },
     timeouts: { defaultMs: 600_000, maxMs: 3_600_000, syncMs: 60_000 },
-    store: { inlineBytes: 0, keepFreeBytes: 0 },
+    store: { inlineBytes: 0, keepFreeBytes: 0, scrubMs: 0 },
     jobs: { keepMs: 30 * 86_400_000 },
     changes: { keepMs: 7 * 86_400_000 },
   });

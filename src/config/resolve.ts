@@ -48,7 +48,7 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
     timeouts: { defaultMs: timeouts.default, maxMs: timeouts.max, syncMs: timeouts.sync },
     jobs: { keepMs: written.jobs.keep },
     changes: { keepMs: written.changes.keep },
-    store: { inlineBytes: store.inline_bytes, keepFreeBytes: store.keep_free },
+    store: { inlineBytes: store.inline_bytes, keepFreeBytes: store.keep_free, scrubMs: store.scrub },
     logs: { maxBytes: written.logs.max_bytes },
     limits: { pids: limits.pids, files: limits.files, eventBytes: limits.event_bytes },
     admin: {

@@ -125,6 +125,12 @@ export const CONFIG_SCHEMA = z.strictObject({
   }),
   store: section({
     inline_bytes: bytes("Objects up to this size lie in the database, larger ones in files; at most 1Mi", "64Ki", 0),
+    scrub: duration(
+      "How often every blob is read in the background, slowly, to find damage; 0 never",
+      "30d",
+      0,
+      MAX_KEEP_MS,
+    ),
     keep_free: optionalBytes("Room that uploads leave free on the file system", "5 % of it, at least 1Gi", 0),
   }),
   logs: section({

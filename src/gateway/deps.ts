@@ -9,6 +9,8 @@ import type { TlsKeys } from "../lib/port-server.ts";
 import type { Proxies } from "../lib/proxies.ts";
 import type { LogStore } from "../logs/logs.ts";
 import type { BlobStore } from "../objectstore/blobs.ts";
+import type { StoreFinding } from "../objectstore/scrub/findings.ts";
+import type { CheckOptions } from "../objectstore/scrub/store-check.ts";
 import type { SandboxReport } from "../sandbox/sandbox.ts";
 import type { State } from "../state/state.ts";
 
@@ -47,6 +49,8 @@ export interface GatewayDeps {
   s3KeysOf(by: Principal): Promise<{ readonly accessKey: string; readonly secretKey: string } | null>;
   /** Copies database and blobs to a folder of this machine while everything runs. @throws SluiceError BACKUP_INVALID */
   backup(target: string): Promise<void>;
+  /** Looks through the store while everything runs, until `signal` aborts. @throws SluiceError OVERLOADED while another check runs */
+  storeCheck(options: CheckOptions, signal: AbortSignal): AsyncIterable<StoreFinding>;
   /** Why the server cannot work now, one sentence each; empty when it can. */
   readiness(): Promise<readonly string[]>;
   readonly facts: ServerFacts;

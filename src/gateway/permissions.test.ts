@@ -55,6 +55,7 @@ const MATRIX: Readonly<Record<string, Row>> = {
   getInfo: USERS,
   getStatus: USERS,
   backup: ADMIN_ONLY,
+  checkStore: ADMIN_ONLY,
 };
 
 /** Bodies, where a route wants one. */

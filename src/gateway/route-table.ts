@@ -8,6 +8,7 @@ import { jobLogRoutes } from "./routes/job-logs.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { serviceLogRoutes } from "./routes/service-logs.ts";
 import { serviceRoutes } from "./routes/services.ts";
+import { storeCheckRoutes } from "./routes/store-check.ts";
 import { submitRoutes } from "./routes/submit.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { anyObject } from "./schemas/common.ts";
@@ -25,6 +26,7 @@ export function routeTable(wakeups: Wakeups, http: HttpMetrics): readonly Route[
     ...changeRoutes(wakeups),
     ...bucketRoutes,
     ...systemRoutes,
+    ...storeCheckRoutes,
   ];
   const all: readonly Route[] = [...routes, documentRoute(() => all)];
   return all;

@@ -26,7 +26,14 @@ export const command = defineCommand({
   },
 });
 
-function printStatus({ sluice, minio }: Status, endpoint: string, io: Io): void {
+function storeText({ sluice, minio }: Status): string {
+  const { damaged_blobs: damaged } = sluice.store;
+  const counts = `${minio.buckets_count} buckets, ${minio.total_objects} objects`;
+  return damaged === 0 ? counts : `${counts}; ${damaged} damaged (see: sluice store check)`;
+}
+
+function printStatus(status: Status, endpoint: string, io: Io): void {
+  const { sluice } = status;
   const { driver, works, guards } = sluice.sandbox;
   const weak = guards.filter(({ state }) => state !== "enforced").length;
   const sandbox = works
@@ -36,7 +43,7 @@ function printStatus({ sluice, minio }: Status, endpoint: string, io: Io): void 
     io,
     `Server   ${endpoint}, version ${sluice.version}, up ${durationText(sluice.uptime_seconds * 1000)}${sluice.draining ? ", stopping" : ""}`,
   );
-  say(io, `Store    ${minio.buckets_count} buckets, ${minio.total_objects} objects`);
+  say(io, `Store    ${storeText(status)}`);
   say(io, `Sandbox  ${sandbox}`);
   say(io, "");
   io.stdout.write(renderTable(sluice.workers, WORKER_COLUMNS, io.columns));

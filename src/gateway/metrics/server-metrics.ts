@@ -6,7 +6,8 @@ import type { MetricFamily, Sample } from "./exposition.ts";
 
 /** Of the whole server for administrators and for everybody when metrics are public; users see no service of others. */
 export async function serverMetrics(deps: GatewayDeps, by: Principal): Promise<MetricFamily[]> {
-  const [counts, stats] = await Promise.all([deps.state.counts(), deps.state.stats()]);
+  const { state } = deps;
+  const [counts, stats, damaged] = await Promise.all([state.counts(), state.stats(), state.damagedCount()]);
   const all = isAdmin(by) || deps.facts.metricsPublic;
   const shown = all ? counts : counts.filter(({ owner }) => owner === by.subject);
   return [
@@ -16,6 +17,7 @@ export async function serverMetrics(deps: GatewayDeps, by: Principal): Promise<M
     ...jobMetrics(shown),
     ...workerMetrics(deps.dispatcher.view()),
     ...stateMetrics(stats),
+    gauge("sluice_store_damaged_blobs", "Blobs that checks of the store found damaged", [{ value: damaged }]),
     ...processMetrics(),
   ];
 }

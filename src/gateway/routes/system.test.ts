@@ -85,6 +85,7 @@ it("counts jobs, buckets and objects, and says why a queue waits", async () => {
   jobs.set("r", jobOf("r", { state: "RUNNING" }));
   buckets.set("photos", { name: "photos", owner: "ada", createdAt: NOW, versioning: "off" });
   objects.set("photos/a", objectOf("photos", "a"));
+  server.state.tables.damagedBlobs = 3;
   const status = await get("/system/status");
   expect(status.oscar).toMatchObject({
     ready: false,
@@ -92,6 +93,7 @@ it("counts jobs, buckets and objects, and says why a queue waits", async () => {
     pods: { total: 3, states: { Pending: 1, Running: 2, Succeeded: 0, Failed: 0 } },
   });
   expect(status.minio).toEqual({ buckets_count: 1, total_objects: 1 });
+  expect(status.sluice.store).toEqual({ damaged_blobs: 3 });
   expect(status.sluice).toMatchObject({
     draining: true,
     queues: [
@@ -140,6 +142,7 @@ it("gives Prometheus its figures, in base units and with labels that cannot brea
   const strange = 'a"b\\c\nd';
   server.state.tables.services.set(strange, serviceRecord({ ...specOf("thumbs"), name: strange }, "ada"));
   server.state.tables.jobs.set("q", jobOf("q", { service: strange }));
+  server.state.tables.damagedBlobs = 2;
   await server.inject({ url: "/system/jobs/none", headers: AS.admin });
   await server.inject({ url: "/nowhere", headers: AS.admin });
   const response = await server.inject({ url: "/metrics", headers: AS.admin });
@@ -150,6 +153,7 @@ it("gives Prometheus its figures, in base units and with labels that cannot brea
   expect(lines).toContain('sluice_worker_cpu_cores{worker="local"} 2');
   expect(lines).toContain('sluice_worker_reserved_memory_bytes{worker="local"} 1024');
   expect(lines).toContain("sluice_state_transactions_total 12");
+  expect(lines).toContain("sluice_store_damaged_blobs 2");
   expect(lines).toContain('sluice_http_requests_total{route="getJob",method="GET",status="404"} 1');
   expect(lines).toContain('sluice_http_requests_total{route="none",method="other",status="404"} 1');
   expect(lines).toContain('sluice_http_request_duration_seconds_bucket{le="+Inf"} 2');

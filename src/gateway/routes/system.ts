@@ -98,11 +98,12 @@ const infoView = (version: string, gitCommit: string): Info => ({
 
 async function readStatus(deps: GatewayDeps, by: Principal) {
   const { state, dispatcher, facts, clock } = deps;
-  const [counts, sandbox, buckets, objectCount] = await Promise.all([
+  const [counts, sandbox, buckets, objectCount, damagedBlobs] = await Promise.all([
     state.counts(),
     deps.sandboxReport(),
     state.buckets(null),
     deps.objectCount(),
+    state.damagedCount(),
   ]);
   return statusView({
     by,
@@ -112,6 +113,7 @@ async function readStatus(deps: GatewayDeps, by: Principal) {
     sandbox,
     bucketCount: buckets.length,
     objectCount,
+    damagedBlobs,
     now: clock.now(),
     uptimeSeconds: process.uptime(),
   });

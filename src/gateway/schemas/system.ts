@@ -73,6 +73,7 @@ const sluiceStatus = z.object({
       waits_for: z.string().nullable().describe("What the next job of the queue waits for"),
     }),
   ),
+  store: z.object({ damaged_blobs: z.int().describe("Found by checks of the store, and not mended") }),
   sandbox,
 });
 

@@ -9,6 +9,7 @@ import type { Jobs, Submission } from "../../jobs/jobs.ts";
 import { createLog } from "../../lib/log.ts";
 import { Proxies } from "../../lib/proxies.ts";
 import type { LogChunk } from "../../logs/logs.ts";
+import type { StoreFinding } from "../../objectstore/scrub/findings.ts";
 import type { Lineage } from "../../state/state.ts";
 import type { GatewayDeps, ServerFacts } from "../deps.ts";
 import { createApp } from "../gateway.ts";
@@ -56,6 +57,8 @@ export interface FakeServer {
   readonly staged: Map<string, Buffer>;
   readonly discarded: string[];
   readonly backups: string[];
+  /** What a check of the store says. */
+  readonly findings: StoreFinding[];
   readonly logged: string[];
   readonly logs: Map<string, LogChunk[]>;
   /** Changes what the server says of itself. */
@@ -72,6 +75,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
   const staged = new Map<string, Buffer>();
   const discarded: string[] = [];
   const backups: string[] = [];
+  const findings: StoreFinding[] = [];
   const logged: string[] = [];
   const logs = new Map<string, LogChunk[]>();
   const mood = { draining: false, reasons: [] as string[], revoked: false };
@@ -90,6 +94,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
     objectCount: async () => state.tables.objects.size,
     s3KeysOf: async (by) => (isAdmin(by) ? { accessKey: "AK", secretKey: "SK" } : null),
     backup: async (target) => void backups.push(target),
+    storeCheck: () => replay(findings),
     readiness: async () => mood.reasons,
     tls: null,
     proxies: new Proxies([]),
@@ -118,6 +123,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
     staged,
     discarded,
     backups,
+    findings,
     logged,
     logs,
     mood,
@@ -178,8 +184,8 @@ async function stage(staged: Map<string, Buffer>, source: AsyncIterable<Uint8Arr
   return { blobId, sizeBytes: bytes.length, md5: "", blockCrc32c: new Uint8Array(4), inline: null };
 }
 
-async function* replay(chunks: readonly LogChunk[]): AsyncGenerator<LogChunk> {
-  yield* chunks;
+async function* replay<T>(all: readonly T[]): AsyncGenerator<T> {
+  yield* all;
 }
 
 function fakeJobs({ tables }: FakeState, submitted: Submission[]): Jobs {

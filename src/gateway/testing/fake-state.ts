@@ -25,6 +25,7 @@ interface Tables {
   readonly jobs: Map<string, Job>;
   readonly attempts: Map<string, Attempt[]>;
   changes: Change[];
+  damagedBlobs: number;
 }
 
 export function fakeState(): FakeState {
@@ -35,6 +36,7 @@ export function fakeState(): FakeState {
     jobs: new Map(),
     attempts: new Map(),
     changes: [],
+    damagedBlobs: 0,
   };
   const listeners = new Set<(notice: CommitNotice) => void>();
   let lastSeq = 0;
@@ -43,6 +45,7 @@ export function fakeState(): FakeState {
     ...storeTable(tables),
     job: async (id: string) => tables.jobs.get(id) ?? null,
     counts: async () => countJobs(tables),
+    damagedCount: async () => tables.damagedBlobs,
     stats: async () => ({ commits: 3, members: 12, fsyncs: 3, largestGroup: 8 }),
     changes: async (after: number, limit: number, owner: string | null) =>
       tables.changes

@@ -17,6 +17,7 @@ export interface StatusFacts {
   readonly sandbox: SandboxReport;
   readonly bucketCount: number;
   readonly objectCount: number;
+  readonly damagedBlobs: number;
   /** UTC ms. */
   readonly now: number;
   readonly uptimeSeconds: number;
@@ -42,6 +43,7 @@ export function statusView(facts: StatusFacts): Status {
         reserved: { ...worker.reserved },
       })),
       queues: shown.map((row) => queueView(row, view)),
+      store: { damaged_blobs: facts.damagedBlobs },
       sandbox: {
         driver: facts.sandbox.driver,
         works: facts.sandbox.works,
