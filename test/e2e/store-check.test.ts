@@ -1,6 +1,15 @@
+import { randomBytes } from "node:crypto";
 import { chmod, open, readdir, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newFolder, type RunningServer, startServer } from "../support/server.ts";
 import { s3Of } from "../support/workflow.ts";
@@ -104,6 +113,56 @@ describe("sluice store check", () => {
     expect((await server.cli(["ls", "work/in/"])).stdout).toContain("gone");
     await put("in/gone", Buffer.alloc(MIB, 2));
     expect(await check("--repair")).toMatchObject({ code: 0, lines: [expect.stringContaining("all is well")] });
+  });
+
+  it("--repair finds nothing wrong beside uploads, replacements, deletes and uploads in parts, and takes nothing away", async () => {
+    const s3 = s3Of(server);
+    const Bucket = "storm";
+    await server.cli(["mb", Bucket]);
+    let over = false;
+    const kept = new Map<string, Buffer>();
+    const writer = async (n: number): Promise<void> => {
+      while (!over) {
+        const Body = randomBytes(100_000 + n);
+        await s3.send(new PutObjectCommand({ Bucket, Key: `replaced-${n}`, Body }));
+        kept.set(`replaced-${n}`, Body);
+        await s3.send(new PutObjectCommand({ Bucket, Key: `gone-${n}`, Body }));
+        await s3.send(new DeleteObjectCommand({ Bucket, Key: `gone-${n}` }));
+      }
+    };
+    const inParts = async (Key: string): Promise<void> => {
+      for (let round = 0; !over; round++) {
+        const upload = {
+          Bucket,
+          Key,
+          UploadId: (await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }))).UploadId,
+        };
+        const bodies = [randomBytes(5 * MIB), randomBytes(1000)];
+        const parts = bodies.map(async (Body, index) => {
+          const PartNumber = index + 1;
+          return { PartNumber, ETag: (await s3.send(new UploadPartCommand({ ...upload, PartNumber, Body }))).ETag };
+        });
+        const MultipartUpload = { Parts: await Promise.all(parts) };
+        if (round % 2 === 1) await s3.send(new AbortMultipartUploadCommand(upload));
+        else await s3.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload }));
+        if (round % 2 === 0) kept.set(Key, Buffer.concat(bodies));
+      }
+    };
+    const storm = Promise.all([0, 1, 2, 3].map(writer).concat(inParts("parts-1"), inParts("parts-2")));
+    try {
+      for (let checks = 0; checks < 4; checks++) {
+        expect(await findings("--repair", "--rate", "1Gi")).toMatchObject({ code: 0, findings: [{ kind: "end" }] });
+      }
+    } finally {
+      over = true;
+      await storm;
+    }
+    expect(kept.size).toBe(6);
+    for (const [Key, body] of kept) {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+      expect(Buffer.from((await Body?.transformToByteArray()) ?? []).equals(body), Key).toBe(true);
+    }
+    expect((await findings()).code).toBe(0);
   });
 
   it("tells that no server runs, and how to start one", async () => {
