@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { ADMIN, blob } from "../../testing/state-bench.ts";
-import { audit, type Query } from "./audit.ts";
+import { audit, type Query, TWINS } from "./audit.ts";
+import { HOLDERS } from "./blob-holders.ts";
 import { garbageBlobs } from "./blobs.ts";
 import { createBucket } from "./buckets.ts";
 import { commitUpload } from "./objects.ts";
@@ -77,4 +78,13 @@ it("says nothing of what lies in a bucket that is being removed", () => {
   put("a");
   store.db.exec("DELETE FROM buckets; DELETE FROM blobs");
   expect(look().lost).toEqual([]);
+});
+
+it("reads each table once, however many blobs are asked for", () => {
+  const planOf = (sql: string): string[] =>
+    store.db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail);
+  const scans = (sql: string): string[] => planOf(sql).filter((step) => /^SCAN \w+$/.test(step));
+  expect(scans(TWINS)).toEqual(["SCAN b"]);
+  expect(planOf(TWINS)).toContain("SEARCH d USING AUTOMATIC COVERING INDEX (size=? AND md5=?)");
+  expect(scans(HOLDERS)).toEqual(["SCAN o", "SCAN s", "SCAN u", "SCAN p", "SCAN j"]);
 });
