@@ -6,9 +6,9 @@ import { crossError, failure, GroupCommit } from "./group-commit.ts";
 import { handle, isRead } from "./handlers.ts";
 import { openStore, type Store } from "./store.ts";
 
-/** Answers of a group go out in messages of so many: the main thread goes on with the first while the others are on their way, and what it
- *  sends next joins the next group before that commits. */
-const ANSWERS_PER_MESSAGE = 16;
+/** Answers of a group go out in messages of so many: a larger group's first callers go on while the others are answered. Smaller messages
+ *  tear groups apart, because the worker is faster than the main thread: it commits before the next callers are back. */
+const ANSWERS_PER_MESSAGE = 64;
 /** Pages in the WAL before they move to the database file: about 16 MiB. */
 const CHECKPOINT_FRAMES = 4000;
 /** Reads give way to writes that came meanwhile after so long. */
