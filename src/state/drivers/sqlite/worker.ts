@@ -11,6 +11,8 @@ import { openStore, type Store } from "./store.ts";
 const ANSWERS_PER_MESSAGE = 64;
 /** Pages in the WAL before they move to the database file: about 16 MiB. */
 const CHECKPOINT_FRAMES = 4000;
+/** Reads, of which one may be a thousand rows, are answered in smaller messages, between which they look at the clock. */
+const READS_PER_MESSAGE = 12;
 /** Reads give way to writes that came meanwhile after so long. */
 const READS_TURN_MS = 10;
 
@@ -86,7 +88,7 @@ class StateWorker {
   #doReads(): void {
     const until = performance.now() + READS_TURN_MS;
     while (this.#reads.length > 0 && performance.now() < until) {
-      const answers = this.#reads.splice(0, ANSWERS_PER_MESSAGE).map((call) => this.#read(call));
+      const answers = this.#reads.splice(0, READS_PER_MESSAGE).map((call) => this.#read(call));
       this.#send({ answers, notice: null, stats: null });
     }
   }
