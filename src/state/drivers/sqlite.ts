@@ -4,10 +4,11 @@ import type { CallName, Calls } from "./sqlite/calls.ts";
 import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
 import { bornOf, orderRow } from "./sqlite/crossing-job.ts";
 import { pageOf } from "./sqlite/crossing-page.ts";
+import { committedOf, uploadRow } from "./sqlite/crossing-upload.ts";
 import { finishCall } from "./sqlite/finish-call.ts";
 import { GarbageHold } from "./sqlite/garbage-hold.ts";
 import { queuedJob } from "./sqlite/queued-job.ts";
-import { ownBlob, ownBytes, ownCompletion, ownOutputs, ownPart } from "./sqlite/staged-bytes.ts";
+import { ownBytes, ownCompletion, ownOutputs, ownPart } from "./sqlite/staged-bytes.ts";
 
 /** State in one SQLite file, in a worker thread of its own. Writers that wait at the same time share one fsync.
  *  @throws SluiceError DATA_DIR_NEWER when a newer program wrote the file, DATA_DIR_INVALID when it is no database of ours */
@@ -20,6 +21,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
   const stageOutputs: State["stageOutputs"] = (lease, outputs) => remote("stageOutputs")(lease, ownOutputs(outputs));
   const enqueue = remote("enqueue");
   const listObjects = remote("listObjects");
+  const commitUpload = remote("commitUpload");
   return {
     applyServices: remote("applyServices"),
     service: remote("service"),
@@ -29,7 +31,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     deleteBucket: remote("deleteBucket"),
     bucket: remote("bucket"),
     buckets: remote("buckets"),
-    commitUpload: (upload) => remote("commitUpload")({ ...upload, blob: ownBlob(upload.blob) }),
+    commitUpload: async (upload) => committedOf(upload, await commitUpload(...uploadRow(upload))),
     object: remote("object"),
     objectVersion: remote("objectVersion"),
     listObjects: async (query) => pageOf(query.bucket, await listObjects(query)),

@@ -2,14 +2,16 @@ import type { ErrorCode } from "../../../core/errors.ts";
 import type { CommitNotice, ObjectQuery, State, StateStats } from "../../state.ts";
 import type { BornRow, OrderRow } from "./crossing-job.ts";
 import type { PageRow } from "./crossing-page.ts";
+import type { CommittedRow, UploadRow } from "./crossing-upload.ts";
 
 /** The methods of State that are one transaction or one read of the worker, as the worker answers them. */
 export interface Calls
   extends Omit<
     State,
-    "subscribe" | "backup" | "holdBlobs" | "auditStore" | "stats" | "close" | "enqueue" | "listObjects"
+    "subscribe" | "backup" | "holdBlobs" | "auditStore" | "stats" | "close" | "enqueue" | "commitUpload" | "listObjects"
   > {
   enqueue(...order: OrderRow): Promise<BornRow>;
+  commitUpload(...upload: UploadRow): Promise<CommittedRow>;
   listObjects(query: ObjectQuery): Promise<PageRow>;
 }
 export type CallName = keyof Calls;

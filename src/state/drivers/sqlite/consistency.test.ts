@@ -10,6 +10,7 @@ import { Dice } from "../../testing/dice.ts";
 import { ADMIN, blob, output, result, service } from "../../testing/state-bench.ts";
 import type { Call, CallName } from "./calls.ts";
 import { orderRow } from "./crossing-job.ts";
+import { uploadRow } from "./crossing-upload.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { openStore, type Store } from "./store.ts";
 
@@ -136,11 +137,12 @@ class RandomCalls {
   #bucket = (): string => this.#dice.pick(["inbox", "mid", "out"]) ?? "";
 
   #put(): [CallName, ...unknown[]] {
-    const bucket = this.#dice.pick(["inbox", "inbox", "mid", "nowhere"]);
+    const bucket = this.#dice.pick(["inbox", "inbox", "mid", "nowhere"]) ?? "";
     const facts = { contentType: "", metadata: {}, headers: {}, checksums: {}, condition: null };
     const lineage = this.#dice.below(20) === 0 ? { rootId: "r", parentJobId: "p", hops: 16 } : null;
     const bytes = blob("x", this.#dice.below(3) === 0 ? "inline" : "file");
-    return ["commitUpload", { by: ADMIN, bucket, key: this.#dice.pick(KEYS), blob: bytes, ...facts, lineage, at: 1 }];
+    const key = this.#dice.pick(KEYS) ?? "";
+    return ["commitUpload", ...uploadRow({ by: ADMIN, bucket, key, blob: bytes, ...facts, lineage, at: 1 })];
   }
 
   /** Keys, or a few versions that there are in some bucket. */

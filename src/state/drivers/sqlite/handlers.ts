@@ -7,6 +7,7 @@ import { changeBounds, changes, expireChanges } from "./changes.ts";
 import { completeUpload } from "./complete-upload.ts";
 import { copyObject } from "./copy-object.ts";
 import { pageRow } from "./crossing-page.ts";
+import { committedRow, uploadOf } from "./crossing-upload.ts";
 import { deleteObjects } from "./delete-objects.ts";
 import { finishAttempt } from "./finish-attempt.ts";
 import { jobs } from "./job-listing.ts";
@@ -83,7 +84,7 @@ const READS = {
 const GROWING = {
   applyServices,
   createBucket,
-  commitUpload,
+  commitUpload: (store, ...row) => committedRow(commitUpload(store, uploadOf(row))),
   copyObject,
   createUpload,
   putPart,

@@ -1,11 +1,12 @@
 import { checkKey } from "../../../core/keys.ts";
 import type { ObjectInfo } from "../../../core/object.ts";
-import type { CommittedUpload, Upload } from "../../state.ts";
+import type { CommittedUpload } from "../../state.ts";
 import { addBlob } from "./blobs.ts";
 import { mustFindBucket } from "./bucket-rows.ts";
+import { type NamedUpload, uploadInfo } from "./crossing-upload.ts";
 import { anyPublished, settleKey } from "./fan-out.ts";
 import { LISTED_COLUMNS, type ObjectRow, PUBLISHED_COLUMNS, toObjectInfo } from "./object-rows.ts";
-import { type NewObject, putObject } from "./put-object.ts";
+import { putObject } from "./put-object.ts";
 import type { Store } from "./store.ts";
 import { latestVersion } from "./version-rows.ts";
 import { checkWrite } from "./write-condition.ts";
@@ -16,7 +17,7 @@ const PUBLISHED_OF_JOB = `SELECT ${PUBLISHED_COLUMNS}, k.name bucket_name
   FROM publications p CROSS JOIN staged s ON s.publication = p.id JOIN blobs b ON b.id = s.blob JOIN buckets k ON k.id = s.bucket
   WHERE p.state > 0 AND p.state = 1 AND p.job_id = ? ORDER BY s.key LIMIT ?`;
 
-export function commitUpload(store: Store, upload: Upload): CommittedUpload {
+export function commitUpload(store: Store, upload: NamedUpload): CommittedUpload {
   checkKey(upload.key);
   const bucket = mustFindBucket(store, upload.bucket);
   settleKey(store, bucket, upload.key);
@@ -28,26 +29,6 @@ export function commitUpload(store: Store, upload: Upload): CommittedUpload {
     info: uploadInfo(upload, store.tally.next("version")),
   });
   return { object: info, jobIds };
-}
-
-function uploadInfo(upload: Upload, versionSeq: number): NewObject["info"] {
-  const { bucket, key, contentType, metadata, headers, checksums } = upload;
-  return {
-    bucket,
-    key,
-    versionSeq,
-    sizeBytes: upload.blob.sizeBytes,
-    etag: upload.blob.md5,
-    contentType,
-    metadata,
-    headers,
-    checksums,
-    tags: upload.tags ?? {},
-    parts: null,
-    lastModified: upload.at,
-    owner: upload.by.subject,
-    jobId: upload.lineage?.parentJobId ?? null,
-  };
 }
 
 export function objectCount(store: Store): number {

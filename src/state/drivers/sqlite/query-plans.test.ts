@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { LeasedJob } from "../../state.ts";
 import { ADA, ADMIN, blob, output, result, service } from "../../testing/state-bench.ts";
 import type { CallName } from "./calls.ts";
+import { type CommittedRow, uploadRow } from "./crossing-upload.ts";
 import { Database } from "./database.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { handle } from "./handlers.ts";
@@ -45,8 +46,8 @@ const read = (name: CallName, ...args: unknown[]): unknown => handle(store, name
 
 function put(bucket: string, key: string): string {
   const facts = { contentType: "", metadata: {}, headers: {}, checksums: {}, condition: null, lineage: null, at: 1 };
-  const done = write("commitUpload", { by: ADMIN, bucket, key, blob: blob(key), ...facts });
-  return (done as { jobIds: string[] }).jobIds[0] ?? "";
+  const done = write("commitUpload", ...uploadRow({ by: ADMIN, bucket, key, blob: blob(key), ...facts }));
+  return (done as CommittedRow)[2][0] ?? "";
 }
 
 function lease(jobId: string) {

@@ -1,0 +1,113 @@
+import type { ObjectInfo } from "../../../core/object.ts";
+import type { CommittedUpload, Upload } from "../../state.ts";
+
+type Texts = Readonly<Record<string, string>>;
+
+/** An upload as the worker takes it: of who wrote it the name is enough. */
+export interface NamedUpload extends Omit<Upload, "by"> {
+  readonly by: Pick<Upload["by"], "subject">;
+}
+
+/** An upload and its answer as they cross between threads: one flat row each, because an object's names are written and read again with every
+ *  object, and each buffer costs as much as ten values. `bytes` is the checksums of the blob's blocks and behind them, when `crcBytes` says
+ *  that they end before it does, the blob itself. */
+export type UploadRow = readonly [
+  subject: string,
+  bucket: string,
+  key: string,
+  blobId: string,
+  sizeBytes: number,
+  md5: string,
+  crcBytes: number,
+  isInline: boolean,
+  bytes: Uint8Array,
+  contentType: string,
+  metadata: Texts | null,
+  headers: Texts | null,
+  checksums: Texts | null,
+  tags: Texts | null,
+  condition: Upload["condition"],
+  lineage: Upload["lineage"],
+  at: number,
+];
+
+/** What the worker decided; all else is as it was asked. */
+export type CommittedRow = readonly [versionSeq: number, versionId: string, jobIds: readonly string[]];
+
+export function uploadRow(upload: Upload): UploadRow {
+  const { blob, bucket, key, contentType, metadata, headers, checksums, tags, condition, lineage, at } = upload;
+  const { blobId, sizeBytes, md5, blockCrc32c, inline } = blob;
+  return [
+    ...([upload.by.subject, bucket, key, blobId, sizeBytes, md5, blockCrc32c.length, inline !== null] as const),
+    ...([joined(blockCrc32c, inline), contentType, unlessEmpty(metadata), unlessEmpty(headers)] as const),
+    ...([unlessEmpty(checksums), unlessEmpty(tags ?? {}), condition, lineage, at] as const),
+  ];
+}
+
+/** A buffer of its own: a message to a worker copies the whole buffer behind a view, and Node's small buffers share one. */
+function joined(first: Uint8Array, second: Uint8Array | null): Uint8Array {
+  const bytes = new Uint8Array(first.length + (second?.length ?? 0));
+  bytes.set(first);
+  if (second !== null) bytes.set(second, first.length);
+  return bytes;
+}
+
+export function uploadOf(row: UploadRow): NamedUpload {
+  const [subject, bucket, key, blobId, sizeBytes, md5, crcBytes, isInline, bytes, contentType] = row;
+  const [, , , , , , , , , , metadata, headers, checksums, tags, condition, lineage, at] = row;
+  const inline = isInline ? bytes.subarray(crcBytes) : null;
+  return {
+    by: { subject },
+    bucket,
+    key,
+    blob: { blobId, sizeBytes, md5, blockCrc32c: bytes.subarray(0, crcBytes), inline },
+    contentType,
+    metadata: metadata ?? {},
+    headers: headers ?? {},
+    checksums: checksums ?? {},
+    tags: tags ?? {},
+    condition,
+    lineage,
+    at,
+  };
+}
+
+export const committedRow = ({ object, jobIds }: CommittedUpload): CommittedRow => [
+  object.versionSeq,
+  object.versionId,
+  jobIds,
+];
+
+export function committedOf(upload: Upload, [versionSeq, versionId, jobIds]: CommittedRow): CommittedUpload {
+  const placed = { versionId, isLatest: true, isDeleteMarker: false };
+  return { object: { ...uploadInfo(upload, versionSeq), ...placed }, jobIds };
+}
+
+/** What an upload says of its object. */
+export function uploadInfo(
+  upload: NamedUpload,
+  versionSeq: number,
+): Omit<ObjectInfo, "versionId" | "isLatest" | "isDeleteMarker"> {
+  const { bucket, key, contentType, metadata, headers, checksums } = upload;
+  return {
+    bucket,
+    key,
+    versionSeq,
+    sizeBytes: upload.blob.sizeBytes,
+    etag: upload.blob.md5,
+    contentType,
+    metadata,
+    headers,
+    checksums,
+    tags: upload.tags ?? {},
+    parts: null,
+    lastModified: upload.at,
+    owner: upload.by.subject,
+    jobId: upload.lineage?.parentJobId ?? null,
+  };
+}
+
+function unlessEmpty(texts: Texts): Texts | null {
+  for (const _ in texts) return texts;
+  return null;
+}
