@@ -24,7 +24,10 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function program(body: string): string {
   return `import { writeSync } from "node:fs";
     import { ADMIN, DRIVERS, blob, output, result, service } from ${JSON.stringify(BENCH)};
-    const say = (text) => writeSync(1, text + "\\n");
+    // The pipe does not wait while its reader is slow.
+    const say = (text) => {
+      for (;;) try { return writeSync(1, text + "\\n"); } catch (error) { if (error.code !== "EAGAIN") throw error; }
+    };
     const state = await DRIVERS.sqlite(${JSON.stringify(folder)});
     const event = (id) => ({ id, source: "http", time: 0, object: null, rootId: id, parentJobId: null, hops: 0, payload: "x".repeat(700) });
     const call = (id) => state.enqueue({ by: ADMIN, service: "a", event: event(id), body: null, runName: null, priority: 0 });
