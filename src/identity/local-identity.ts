@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { ADMIN_SUBJECT, type Principal } from "../core/principal.ts";
 import type { State } from "../state/state.ts";
 import type { AdminCredentials } from "./admin-file.ts";
@@ -20,21 +20,26 @@ export function createLocalIdentity(options: {
     scopes: ["admin"],
     via,
   });
+  const isUser = equalTo(admin.user);
+  const isPassword = equalTo(admin.password);
+  const isAccessKey = equalTo(admin.accessKey);
+  const holder = { secretKey: admin.secretKey, principal: adminVia("sigv4") };
   return {
     async basic(user, password) {
       // Both are always compared, so that the time does not tell which was wrong.
-      const right = [same(user, admin.user), same(password, admin.password)];
+      const right = [isUser(user), isPassword(password)];
       return right.every(Boolean) ? adminVia("basic") : null;
     },
     bearer: async (token) => (TOKEN.test(token) ? state.tokenPrincipal(token) : null),
     async accessKey(accessKeyId) {
-      return same(accessKeyId, admin.accessKey) ? { secretKey: admin.secretKey, principal: adminVia("sigv4") } : null;
+      return isAccessKey(accessKeyId) ? holder : null;
     },
   };
 }
 
-/** Equality in a time that depends on neither text: hashes have one length. */
-function same(given: string, right: string): boolean {
-  const hash = (text: string): Buffer => createHash("sha256").update(text, "utf8").digest();
-  return timingSafeEqual(hash(given), hash(right));
+/** Equality with a text in a time that depends on neither: hashes have one length. */
+function equalTo(right: string): (given: string) => boolean {
+  const digest = (text: string): Buffer => hash("sha256", text, "buffer");
+  const expected = digest(right);
+  return (given) => timingSafeEqual(digest(given), expected);
 }

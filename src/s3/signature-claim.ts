@@ -167,8 +167,16 @@ function readTimestamp(headers: HeaderTable): string {
   return formatTimestamp(date);
 }
 
+/** The last one that was read: requests of one second say the same, and each asks twice. */
+let latest: { readonly text: string; readonly at: number | null } = { text: "", at: null };
+
 /** UTC ms of `YYYYMMDDTHHMMSSZ`, or null. */
 export function parseTimestamp(text: string): number | null {
+  if (text !== latest.text) latest = { text, at: readUtc(text) };
+  return latest.at;
+}
+
+function readUtc(text: string): number | null {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   if (parts === null) return null;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.slice(1).map(Number);

@@ -3,6 +3,7 @@ import { AuditThreads } from "./sqlite/audit-thread.ts";
 import type { CallName, Calls } from "./sqlite/calls.ts";
 import { openChannel, type SqliteOptions } from "./sqlite/channel.ts";
 import { bornOf, orderRow } from "./sqlite/crossing-job.ts";
+import { versionOf } from "./sqlite/crossing-object.ts";
 import { pageOf } from "./sqlite/crossing-page.ts";
 import { committedOf, uploadRow } from "./sqlite/crossing-upload.ts";
 import { finishCall } from "./sqlite/finish-call.ts";
@@ -21,6 +22,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
   const stageOutputs: State["stageOutputs"] = (lease, outputs) => remote("stageOutputs")(lease, ownOutputs(outputs));
   const enqueue = remote("enqueue");
   const listObjects = remote("listObjects");
+  const objectVersion = remote("objectVersion");
   const commitUpload = remote("commitUpload");
   return {
     applyServices: remote("applyServices"),
@@ -33,7 +35,8 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     buckets: remote("buckets"),
     commitUpload: async (upload) => committedOf(upload, await commitUpload(...uploadRow(upload))),
     object: remote("object"),
-    objectVersion: remote("objectVersion"),
+    objectVersion: async (bucket, key, versionId) =>
+      versionOf(bucket, key, await objectVersion(bucket, key, versionId)),
     listObjects: async (query) => pageOf(query.bucket, await listObjects(query)),
     objectCount: remote("objectCount"),
     listVersions: remote("listVersions"),

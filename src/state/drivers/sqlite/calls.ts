@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../../../core/errors.ts";
 import type { CommitNotice, ObjectQuery, State, StateStats } from "../../state.ts";
 import type { BornRow, OrderRow } from "./crossing-job.ts";
+import type { VersionRow } from "./crossing-object.ts";
 import type { PageRow } from "./crossing-page.ts";
 import type { CommittedRow, UploadRow } from "./crossing-upload.ts";
 
@@ -8,10 +9,20 @@ import type { CommittedRow, UploadRow } from "./crossing-upload.ts";
 export interface Calls
   extends Omit<
     State,
-    "subscribe" | "backup" | "holdBlobs" | "auditStore" | "stats" | "close" | "enqueue" | "commitUpload" | "listObjects"
+    | "subscribe"
+    | "backup"
+    | "holdBlobs"
+    | "auditStore"
+    | "stats"
+    | "close"
+    | "enqueue"
+    | "commitUpload"
+    | "objectVersion"
+    | "listObjects"
   > {
   enqueue(...order: OrderRow): Promise<BornRow>;
   commitUpload(...upload: UploadRow): Promise<CommittedRow>;
+  objectVersion(...version: Parameters<State["objectVersion"]>): Promise<VersionRow | null>;
   listObjects(query: ObjectQuery): Promise<PageRow>;
 }
 export type CallName = keyof Calls;

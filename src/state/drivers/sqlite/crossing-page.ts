@@ -1,5 +1,6 @@
 import type { ObjectInfo } from "../../../core/object.ts";
 import type { ObjectPage } from "../../state.ts";
+import { unlessEmpty } from "./crossing-bytes.ts";
 
 type Texts = Readonly<Record<string, string>>;
 /** Null for an empty one, which most are. */
@@ -58,9 +59,4 @@ function objectAt(bucket: string, cells: readonly Cell[], at: number): ObjectInf
     owner: cells[at + 11] as string,
     jobId: cells[at + 12] as string | null,
   };
-}
-
-function unlessEmpty(texts: Texts): Texts | null {
-  for (const _ in texts) return texts;
-  return null;
 }

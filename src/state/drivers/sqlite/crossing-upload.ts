@@ -1,5 +1,6 @@
 import type { ObjectInfo } from "../../../core/object.ts";
 import type { CommittedUpload, Upload } from "../../state.ts";
+import { joinBytes, unlessEmpty } from "./crossing-bytes.ts";
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -9,7 +10,7 @@ export interface NamedUpload extends Omit<Upload, "by"> {
 }
 
 /** An upload and its answer as they cross between threads: one flat row each, because an object's names are written and read again with every
- *  object, and each buffer costs as much as ten values. `bytes` is the checksums of the blob's blocks and behind them, when `crcBytes` says
+ *  object. `bytes` is the checksums of the blob's blocks and behind them, when `crcBytes` says
  *  that they end before it does, the blob itself. */
 export type UploadRow = readonly [
   subject: string,
@@ -39,17 +40,9 @@ export function uploadRow(upload: Upload): UploadRow {
   const { blobId, sizeBytes, md5, blockCrc32c, inline } = blob;
   return [
     ...([upload.by.subject, bucket, key, blobId, sizeBytes, md5, blockCrc32c.length, inline !== null] as const),
-    ...([joined(blockCrc32c, inline), contentType, unlessEmpty(metadata), unlessEmpty(headers)] as const),
+    ...([joinBytes(blockCrc32c, inline), contentType, unlessEmpty(metadata), unlessEmpty(headers)] as const),
     ...([unlessEmpty(checksums), unlessEmpty(tags ?? {}), condition, lineage, at] as const),
   ];
-}
-
-/** A buffer of its own: a message to a worker copies the whole buffer behind a view, and Node's small buffers share one. */
-function joined(first: Uint8Array, second: Uint8Array | null): Uint8Array {
-  const bytes = new Uint8Array(first.length + (second?.length ?? 0));
-  bytes.set(first);
-  if (second !== null) bytes.set(second, first.length);
-  return bytes;
 }
 
 export function uploadOf(row: UploadRow): NamedUpload {
@@ -105,9 +98,4 @@ export function uploadInfo(
     owner: upload.by.subject,
     jobId: upload.lineage?.parentJobId ?? null,
   };
-}
-
-function unlessEmpty(texts: Texts): Texts | null {
-  for (const _ in texts) return texts;
-  return null;
 }

@@ -6,6 +6,7 @@ import type { CallName, Calls } from "./calls.ts";
 import { changeBounds, changes, expireChanges } from "./changes.ts";
 import { completeUpload } from "./complete-upload.ts";
 import { copyObject } from "./copy-object.ts";
+import { versionRow } from "./crossing-object.ts";
 import { pageRow } from "./crossing-page.ts";
 import { committedRow, uploadOf } from "./crossing-upload.ts";
 import { deleteObjects } from "./delete-objects.ts";
@@ -54,7 +55,7 @@ const READS = {
   bucketConfig,
   bucketsWithConfig,
   object,
-  objectVersion,
+  objectVersion: (store, ...named) => versionRow(objectVersion(store, ...named)),
   listObjects: (store, query) => pageRow(listObjects(store, query)),
   listVersions,
   multipartUpload,
