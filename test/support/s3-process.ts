@@ -125,7 +125,10 @@ function connected(port: number): Promise<Socket> {
 
 function call(port: number, request: UnsignedRequest, options: CallOptions = {}): Promise<Answer> {
   const credentials = { accessKeyId: ACCESS_KEY, secretKey: options.secretKey ?? SECRET_KEY };
-  const headers: Record<string, string> = { ...signRequest(request, { credentials, at: options.at ?? Date.now() }), ...options.extra };
+  const headers: Record<string, string> = {
+    ...signRequest(request, { credentials, at: options.at ?? Date.now() }),
+    ...options.extra,
+  };
   // A client that announces the end of its connection may be cut off while it still sends a body that was refused: this one ends it itself.
   headers.connection ??= "keep-alive";
   return new Promise((resolve, reject) => {
