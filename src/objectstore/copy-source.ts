@@ -5,6 +5,7 @@ import { s3Error } from "../s3/errors.ts";
 import { decodeUriPart } from "../s3/uri-encoding.ts";
 import type { Call } from "./call.ts";
 import { checkConditions } from "./conditions.ts";
+import { noSuchObject } from "./find-object.ts";
 import type { ByteRange } from "./ranges.ts";
 
 /** What `x-amz-copy-source` names. */
@@ -40,7 +41,7 @@ export async function findCopySource(call: Call): Promise<StoredObject> {
     });
   }
   const object = await call.deps.state.objectVersion(source.bucket, source.key, source.versionId);
-  if (object === null || object.blob === null) throw missing(source);
+  if (object === null || object.blob === null) throw noSuchObject(source.key, source.versionId);
   if (checkConditions(object, sourceConditions(headers)) !== "go") {
     throw s3Error(
       "PreconditionFailed",
@@ -48,12 +49,6 @@ export async function findCopySource(call: Call): Promise<StoredObject> {
     );
   }
   return object;
-}
-
-function missing({ key, versionId }: CopySource): Error {
-  return versionId === null
-    ? s3Error("NoSuchKey", "Cannot copy the object: there is none under the source's key", { Key: key })
-    : s3Error("NoSuchVersion", "Cannot copy the object: the source has no such version", { Key: key });
 }
 
 const CONDITION = "x-amz-copy-source-if-";

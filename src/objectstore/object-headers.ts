@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import type { ServerResponse } from "node:http";
 import type { ObjectInfo } from "../core/object.ts";
 import { type HeaderTable, header } from "../s3/canonical-request.ts";
 import { CHECKSUM_PREFIX } from "../s3/checksums.ts";
@@ -119,6 +120,12 @@ export function objectHeaders(object: ObjectInfo, withChecksums: boolean): strin
 /** Names the version, where the bucket has versions. */
 export function versionHeaders({ versionId }: Pick<ObjectInfo, "versionId">): Array<[string, string]> {
   return versionId === "null" ? [] : [["x-amz-version-id", versionId]];
+}
+
+/** The same for an answer whose head may be out already, because the work took long. */
+export function setVersionHeader(response: ServerResponse, object: Pick<ObjectInfo, "versionId">): void {
+  if (response.headersSent) return;
+  for (const [name, value] of versionHeaders(object)) response.setHeader(name, value);
 }
 
 export function checksumHeaders(checksums: Readonly<Record<string, string>>): string[] {

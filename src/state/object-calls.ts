@@ -164,7 +164,7 @@ export interface Completion {
 }
 
 /** Bucket configurations that are kept as the client sent them. */
-export type BucketConfigKind = "cors" | "tagging" | "lifecycle" | "policy" | "notification" | "encryption" | "website";
+export type BucketConfigKind = "cors" | "tagging" | "lifecycle" | "policy" | "notification";
 
 /** The rest of S3 in the state: versions, copies, multipart uploads, tags, configurations. The rules of `State` hold. */
 export interface ObjectCalls {

@@ -1,5 +1,4 @@
-import type { S3Code } from "../../s3/errors.ts";
-import { s3Error } from "../../s3/errors.ts";
+import { type S3Code, s3Error } from "../../s3/errors.ts";
 import type { BucketConfigKind } from "../../state/object-calls.ts";
 import { answerEmpty } from "../answer.ts";
 import { readSmallBody } from "../body.ts";
@@ -17,7 +16,7 @@ export interface KeptConfiguration {
   /** The status of a PUT that succeeds. */
   readonly putStatus: 200 | 204;
   /** @throws SluiceError when the body is not what S3 takes */
-  readonly check: (body: Buffer) => Promise<void>;
+  readonly check: (body: Buffer) => unknown;
 }
 
 export function getConfiguration({ kind, contentType, absent }: KeptConfiguration): Operation {
@@ -36,7 +35,7 @@ export function putConfiguration({ kind, putStatus, check }: KeptConfiguration):
   return async (call) => {
     await allowedBucket(call, "bucket.write");
     const body = await readSmallBody(call, MAX_BYTES);
-    await check(body);
+    check(body);
     await keep(call, kind, body.toString("utf8"));
     answerEmpty(call.response, putStatus);
   };

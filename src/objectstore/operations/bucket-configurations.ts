@@ -16,9 +16,7 @@ const TAGGING: KeptConfiguration = {
   contentType: "application/xml",
   absent: { code: "NoSuchTagSet", message: "Cannot find tags: the bucket has none" },
   putStatus: 204,
-  check: async (body) => {
-    readTags(parseXmlBody(body, "Tagging"), MAX_BUCKET_TAGS);
-  },
+  check: (body) => readTags(parseXmlBody(body, "Tagging"), MAX_BUCKET_TAGS),
 };
 
 const LIFECYCLE: KeptConfiguration = {
@@ -26,9 +24,7 @@ const LIFECYCLE: KeptConfiguration = {
   contentType: "application/xml",
   absent: { code: "NoSuchLifecycleConfiguration", message: "Cannot find a lifecycle: the bucket has none" },
   putStatus: 200,
-  check: async (body) => {
-    readLifecycle(parseXmlBody(body, "LifecycleConfiguration"));
-  },
+  check: (body) => readLifecycle(parseXmlBody(body, "LifecycleConfiguration")),
 };
 
 const CORS: KeptConfiguration = {
@@ -36,9 +32,7 @@ const CORS: KeptConfiguration = {
   contentType: "application/xml",
   absent: { code: "NoSuchCORSConfiguration", message: "Cannot find a CORS configuration: the bucket has none" },
   putStatus: 200,
-  check: async (body) => {
-    readCors(parseXmlBody(body, "CORSConfiguration"));
-  },
+  check: (body) => readCors(parseXmlBody(body, "CORSConfiguration")),
 };
 
 /** Kept and given back; who may do what is not decided by it. */
@@ -47,7 +41,7 @@ const POLICY: KeptConfiguration = {
   contentType: "application/json",
   absent: { code: "NoSuchBucketPolicy", message: "Cannot find a policy: the bucket has none" },
   putStatus: 204,
-  check: async (body) => checkPolicy(body.toString("utf8")),
+  check: (body) => checkPolicy(body.toString("utf8")),
 };
 
 /** Kept and given back; what starts on new objects is said by services. */
@@ -56,9 +50,7 @@ const NOTIFICATION: KeptConfiguration = {
   contentType: "application/xml",
   absent: { document: xmlDocument("NotificationConfiguration", []) },
   putStatus: 200,
-  check: async (body) => {
-    parseXmlBody(body, "NotificationConfiguration");
-  },
+  check: (body) => parseXmlBody(body, "NotificationConfiguration"),
 };
 
 export const getBucketCors = getConfiguration(CORS);

@@ -10,6 +10,7 @@ import { element, xmlDocument } from "../../s3/xml-write.ts";
 import { answerEmpty, answerXml } from "../answer.ts";
 import { readSmallBody } from "../body.ts";
 import { allowedBucket, type Call } from "../call.ts";
+import { personElement } from "../elements.ts";
 import { refuseAcl } from "../object-headers.ts";
 import { parseXmlBody } from "../xml-body.ts";
 
@@ -23,7 +24,7 @@ export async function listBuckets({ deps, caller, response }: Call): Promise<voi
     response,
     200,
     xmlDocument("ListAllMyBucketsResult", [
-      element("Owner", [element("ID", principal.subject), element("DisplayName", principal.subject)]),
+      personElement("Owner", principal.subject),
       `<Buckets>${buckets.map(bucketElement).join("")}</Buckets>`,
     ]),
   );

@@ -7,10 +7,11 @@ import type { Copy } from "../../state/object-calls.ts";
 import { readSmallBody } from "../body.ts";
 import { allowedBucket, type Call } from "../call.ts";
 import { findCopySource } from "../copy-source.ts";
-import { checksumType, readObjectHeaders, versionHeaders } from "../object-headers.ts";
+import { objectChecksumElements } from "../elements.ts";
+import { readObjectHeaders, setVersionHeader } from "../object-headers.ts";
+import { checkObjectKey } from "../object-key.ts";
 import { answerWhenDone } from "../slow-answer.ts";
-import { checksumElements } from "./multipart/list-parts.ts";
-import { checkObjectKey, writeCondition } from "./put-object.ts";
+import { writeCondition } from "./put-object.ts";
 
 /** CopyObject: one transaction that makes a second object of the same bytes, whatever their size. */
 export async function copyObject(call: Call): Promise<void> {
@@ -52,13 +53,11 @@ async function copy(call: Call, source: StoredObject, changes: Pick<Copy, "repla
     lineage: caller.lineage,
     at: deps.clock.now(),
   });
-  for (const [name, value] of versionHeaders(object)) if (!response.headersSent) response.setHeader(name, value);
-  const checksums = checksumElements(object.checksums);
+  setVersionHeader(response, object);
   return xmlDocument("CopyObjectResult", [
     element("LastModified", new Date(object.lastModified).toISOString()),
     element("ETag", `"${object.etag}"`),
-    ...(checksums.length === 0 ? [] : [element("ChecksumType", checksumType(object.checksums))]),
-    ...checksums,
+    ...objectChecksumElements(object.checksums),
   ]);
 }
 

@@ -4,20 +4,20 @@ import { s3Error } from "../../s3/errors.ts";
 import type { DeletedObject } from "../../state/object-calls.ts";
 import { answerEmpty } from "../answer.ts";
 import { allowedBucket, type Call } from "../call.ts";
-import { parameter } from "../request.ts";
-import { checkObjectKey } from "./put-object.ts";
+import { readVersionId } from "../find-object.ts";
+import { checkObjectKey } from "../object-key.ts";
 
 /** Deleting what is not there is a success, as in S3. The blob's file is removed later, by the sweep. */
 export async function deleteObject(call: Call): Promise<void> {
   const { deps, request, caller } = call;
   const { key } = request;
   checkObjectKey(key);
-  const versionId = parameter(request, "versionId");
+  const versionId = readVersionId(request);
   const ifMatch = header(request.headers, "if-match");
   await allowedBucket(call, "object.write");
   const target = {
     key,
-    ...(versionId === undefined ? {} : { versionId }),
+    ...(versionId === null ? {} : { versionId }),
     ...(ifMatch === undefined ? {} : { ifMatch }),
   };
   const [deleted] = await deps.state.deleteObjects(caller.principal, request.bucket, [target], deps.clock.now());

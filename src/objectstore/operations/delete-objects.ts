@@ -6,8 +6,8 @@ import { element, xmlDocument } from "../../s3/xml-write.ts";
 import type { DeletedObject, DeleteTarget } from "../../state/object-calls.ts";
 import { answerXml } from "../answer.ts";
 import { allowedBucket, type Call } from "../call.ts";
+import { checkObjectKey } from "../object-key.ts";
 import { readXmlBody } from "../xml-body.ts";
-import { checkObjectKey } from "./put-object.ts";
 
 /** @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
 const MAX_TARGETS = 1000;

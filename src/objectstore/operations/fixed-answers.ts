@@ -1,14 +1,13 @@
-import type { S3Code } from "../../s3/errors.ts";
-import { s3Error } from "../../s3/errors.ts";
+import { type S3Code, s3Error } from "../../s3/errors.ts";
 import { childrenNamed, childText, type XmlElement } from "../../s3/xml-element.ts";
 import { element, xmlDocument } from "../../s3/xml-write.ts";
 import { answerEmpty, answerXml } from "../answer.ts";
 import { readSmallBody } from "../body.ts";
 import { allowedBucket, type Call, type Operation } from "../call.ts";
+import { personElement } from "../elements.ts";
+import { findObject } from "../find-object.ts";
 import { refuseAcl } from "../object-headers.ts";
-import { parameter } from "../request.ts";
 import { parseXmlBody } from "../xml-body.ts";
-import { checkObjectKey } from "./put-object.ts";
 
 /** What can be asked of every bucket and always has the same answer here. */
 const document =
@@ -50,13 +49,8 @@ export async function getBucketAcl(call: Call): Promise<void> {
 }
 
 export async function getObjectAcl(call: Call): Promise<void> {
-  const { deps, request } = call;
-  checkObjectKey(request.key);
+  await findObject(call, "object.read");
   const { owner } = await allowedBucket(call, "object.read");
-  const object = await deps.state.objectVersion(request.bucket, request.key, parameter(request, "versionId") ?? null);
-  if (object === null || object.isDeleteMarker) {
-    throw s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: request.key });
-  }
   answerXml(call.response, 200, aclDocument(owner));
 }
 
@@ -67,12 +61,8 @@ export async function putBucketAcl(call: Call): Promise<void> {
 }
 
 export async function putObjectAcl(call: Call): Promise<void> {
-  const { deps, request } = call;
-  checkObjectKey(request.key);
+  await findObject(call, "object.write");
   const { owner } = await allowedBucket(call, "object.write");
-  if ((await deps.state.objectVersion(request.bucket, request.key, parameter(request, "versionId") ?? null)) === null) {
-    throw s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: request.key });
-  }
   await checkAcl(call, owner);
 }
 
@@ -99,10 +89,12 @@ function isPrivate(policy: XmlElement, owner: string): boolean {
 }
 
 function aclDocument(owner: string): string {
-  const person = [element("ID", owner), element("DisplayName", owner)];
-  const grantee = `<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">${person.join("")}</Grantee>`;
+  const grantee = personElement("Grantee", owner).replace(
+    "<Grantee>",
+    '<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">',
+  );
   return xmlDocument("AccessControlPolicy", [
-    element("Owner", person),
+    personElement("Owner", owner),
     element("AccessControlList", [element("Grant", [grantee, element("Permission", "FULL_CONTROL")])]),
   ]);
 }

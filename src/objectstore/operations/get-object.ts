@@ -3,56 +3,26 @@ import { isSluiceError, SluiceError } from "../../core/errors.ts";
 import { BLOCK_BYTES, type StoredObject } from "../../core/object.ts";
 import { header } from "../../s3/canonical-request.ts";
 import { s3Error } from "../../s3/errors.ts";
-import type { DeleteMarker } from "../../state/object-calls.ts";
 import { answerEmpty } from "../answer.ts";
-import { allowedBucket, type Call } from "../call.ts";
+import type { Call } from "../call.ts";
 import { checkConditions, rangeStillHolds } from "../conditions.ts";
+import { findObject } from "../find-object.ts";
 import { objectHeaders } from "../object-headers.ts";
 import { type ByteRange, readRange } from "../ranges.ts";
 import { parameter, type S3Request } from "../request.ts";
-import { checkObjectKey } from "./put-object.ts";
 
 /** GET and HEAD. A blob may be unlinked between the look at its row and the open, when the object is replaced or deleted at that moment: the
  *  row is read once more then, and says what is there now. A file that is open stays readable after its unlink. */
 export async function getObject(call: Call): Promise<void> {
-  const object = await findObject(call);
+  const object = await findObject(call, "object.read");
   try {
     await answerObject(call, object);
   } catch (error) {
     if (!isSluiceError(error, "OBJECT_UNKNOWN") || call.response.headersSent) throw error;
-    const now = await findObject(call);
+    const now = await findObject(call, "object.read");
     if (now.blob.blobId === object.blob.blobId) throw lost(object);
     await answerObject(call, now);
   }
-}
-
-async function findObject(call: Call): Promise<StoredObject> {
-  const { deps, request } = call;
-  checkObjectKey(request.key);
-  await allowedBucket(call, "object.read");
-  const versionId = parameter(request, "versionId") ?? null;
-  if (versionId === "") throw s3Error("InvalidArgument", "Cannot use this versionId: it is empty");
-  const object = await deps.state.objectVersion(request.bucket, request.key, versionId);
-  if (object === null) throw noSuchObject(request.key, versionId);
-  if (object.blob === null) throw deleted(call, object, versionId);
-  return object;
-}
-
-function noSuchObject(key: string, versionId: string | null): SluiceError {
-  return versionId === null
-    ? s3Error("NoSuchKey", "Cannot find the object: there is none under this key", { Key: key })
-    : s3Error("NoSuchVersion", "Cannot find the object: it has no such version", { Key: key, VersionId: versionId });
-}
-
-/** A delete marker has no bytes: asked for by its id it is the wrong kind of thing, and as the latest version it means that there is none. */
-function deleted({ response }: Call, marker: DeleteMarker, versionId: string | null): SluiceError {
-  response.setHeader("x-amz-delete-marker", "true");
-  if (marker.versionId !== "null") response.setHeader("x-amz-version-id", marker.versionId);
-  if (versionId === null) return noSuchObject(marker.key, null);
-  response.setHeader("Last-Modified", new Date(marker.lastModified).toUTCString());
-  return s3Error("MethodNotAllowed", "Cannot read this version: it is a delete marker", {
-    ResourceType: "DeleteMarker",
-  });
 }
 
 function lost(object: StoredObject): SluiceError {

@@ -5,6 +5,7 @@ import { element, xmlDocument } from "../../s3/xml-write.ts";
 import type { ObjectPage } from "../../state/state.ts";
 import { answerXml } from "../answer.ts";
 import { allowedBucket, type Call } from "../call.ts";
+import { personElement, prefixElements } from "../elements.ts";
 import { checksumType } from "../object-headers.ts";
 import { parameter, type S3Request } from "../request.ts";
 
@@ -110,13 +111,13 @@ function commonElements(request: S3Request, listing: Listing, page: ObjectPage):
 function contents(page: ObjectPage, show: (text: string) => string, withOwner: boolean): string[] {
   return [
     ...page.objects.map((object) => contentElement(object, show, withOwner)),
-    ...page.commonPrefixes.map((prefix) => element("CommonPrefixes", [element("Prefix", show(prefix))])),
+    ...prefixElements(page.commonPrefixes, show),
   ];
 }
 
 function contentElement(object: ObjectInfo, show: (text: string) => string, withOwner: boolean): string {
   const { owner } = object;
-  const ownerElement = withOwner ? element("Owner", [element("ID", owner), element("DisplayName", owner)]) : "";
+  const ownerElement = withOwner ? personElement("Owner", owner) : "";
   // Written out, as a page has a thousand of them: what is not escaped is hex digits, a date and a number.
   return (
     `<Contents>${element("Key", show(object.key))}<LastModified>${new Date(object.lastModified).toISOString()}</LastModified>` +

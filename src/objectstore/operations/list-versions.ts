@@ -3,6 +3,7 @@ import { s3Error } from "../../s3/errors.ts";
 import { element, xmlDocument } from "../../s3/xml-write.ts";
 import { answerXml } from "../answer.ts";
 import { allowedBucket, type Call } from "../call.ts";
+import { personElement, prefixElements } from "../elements.ts";
 import { parameter } from "../request.ts";
 import { checksumEntries, readMaxKeys, readShow } from "./list-objects.ts";
 
@@ -36,7 +37,7 @@ export async function listObjectVersions(call: Call): Promise<void> {
     ...(parameter(request, "encoding-type") === undefined ? [] : [element("EncodingType", "url")]),
     element("IsTruncated", page.next !== null),
     ...page.versions.map((version) => versionElement(version, show)),
-    ...page.commonPrefixes.map((each) => element("CommonPrefixes", [element("Prefix", show(each))])),
+    ...prefixElements(page.commonPrefixes, show),
   ]);
   answerXml(call.response, 200, document);
 }
@@ -48,7 +49,7 @@ function versionElement(version: ObjectInfo, show: (text: string) => string): st
     element("IsLatest", version.isLatest),
     element("LastModified", new Date(version.lastModified).toISOString()),
   ];
-  const owner = element("Owner", [element("ID", version.owner), element("DisplayName", version.owner)]);
+  const owner = personElement("Owner", version.owner);
   if (version.isDeleteMarker) return element("DeleteMarker", [...common, owner]);
   return element("Version", [
     ...common,

@@ -3,11 +3,10 @@ import { header } from "../../s3/canonical-request.ts";
 import { s3Error } from "../../s3/errors.ts";
 import { element, xmlDocument } from "../../s3/xml-write.ts";
 import { answerXml } from "../answer.ts";
-import { allowedBucket, type Call } from "../call.ts";
-import { checksumType, versionHeaders } from "../object-headers.ts";
-import { parameter } from "../request.ts";
-import { checksumElements } from "./multipart/list-parts.ts";
-import { checkObjectKey } from "./put-object.ts";
+import type { Call } from "../call.ts";
+import { checksumElements, objectChecksumElements } from "../elements.ts";
+import { findObject } from "../find-object.ts";
+import { versionHeaders } from "../object-headers.ts";
 
 const MAX_PARTS_A_PAGE = 1000;
 
@@ -17,34 +16,20 @@ type Page = { readonly after: number; readonly limit: number };
 const ATTRIBUTES: Readonly<Record<string, (object: StoredObject, page: Page) => string[]>> = {
   ETag: ({ etag }) => [element("ETag", etag)],
   Checksum: ({ checksums }) =>
-    Object.keys(checksums).length === 0
-      ? []
-      : [element("Checksum", [...checksumElements(checksums), element("ChecksumType", checksumType(checksums))])],
+    Object.keys(checksums).length === 0 ? [] : [element("Checksum", objectChecksumElements(checksums))],
   ObjectParts: (object, page) => partsElement(object, page),
   StorageClass: () => [element("StorageClass", "STANDARD")],
   ObjectSize: ({ sizeBytes }) => [element("ObjectSize", sizeBytes)],
 };
 
 export async function getObjectAttributes(call: Call): Promise<void> {
-  const { deps, request } = call;
-  checkObjectKey(request.key);
+  const { request } = call;
   const asked = readAttributes(call);
   const page = {
     after: wholeNumber(header(request.headers, "x-amz-part-number-marker")) ?? 0,
     limit: Math.min(MAX_PARTS_A_PAGE, wholeNumber(header(request.headers, "x-amz-max-parts")) ?? MAX_PARTS_A_PAGE),
   };
-  await allowedBucket(call, "object.read");
-  const versionId = parameter(request, "versionId") ?? null;
-  const object = await deps.state.objectVersion(request.bucket, request.key, versionId);
-  if (object === null || object.blob === null) {
-    throw s3Error(
-      versionId === null ? "NoSuchKey" : "NoSuchVersion",
-      "Cannot find the object: there is none like that",
-      {
-        Key: request.key,
-      },
-    );
-  }
+  const object = await findObject(call, "object.read");
   const children = Object.entries(ATTRIBUTES).flatMap(([name, write]) => (asked.has(name) ? write(object, page) : []));
   const headers = ["Last-Modified", new Date(object.lastModified).toUTCString(), ...versionHeaders(object).flat()];
   answerXml(call.response, 200, xmlDocument("GetObjectAttributesResponse", children), headers);

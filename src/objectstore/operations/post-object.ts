@@ -10,9 +10,10 @@ import { answerEmpty, answerXml } from "../answer.ts";
 import { MAX_OBJECT_BYTES, openBody } from "../body.ts";
 import type { Call } from "../call.ts";
 import { type ObjectHeaders, readObjectHeaders } from "../object-headers.ts";
+import { checkObjectKey } from "../object-key.ts";
 import { contentLength, objectUrl } from "../request.ts";
 import { MAX_OBJECT_TAGS, readTags } from "../tags.ts";
-import { checkObjectKey, storedHeaders, storeObject } from "./put-object.ts";
+import { storedHeaders, storeObject } from "./put-object.ts";
 
 /** A browser's form. Its fields have come and their signature holds; its policy is checked before a byte of the file is taken, but for the
  *  file's size, which is checked while it streams.

@@ -1,4 +1,3 @@
-import { checkKey, MAX_KEY_BYTES } from "../../core/keys.ts";
 import type { ObjectInfo, StagedBlob } from "../../core/object.ts";
 import { crashPoint } from "../../lib/crash-point.ts";
 import { type HeaderTable, header } from "../../s3/canonical-request.ts";
@@ -8,6 +7,7 @@ import { answerEmpty } from "../answer.ts";
 import { badMd5, openBody, type VerifiedBody } from "../body.ts";
 import { allowedBucket, type Call } from "../call.ts";
 import { checksumHeaders, type ObjectHeaders, readObjectHeaders, versionHeaders } from "../object-headers.ts";
+import { checkObjectKey } from "../object-key.ts";
 import { contentLength } from "../request.ts";
 
 /** Order: everything that can be refused without the body, then the body becomes a durable blob, then ONE transaction makes it an object, an
@@ -93,14 +93,6 @@ export function writeCondition(headers: HeaderTable): Upload["condition"] {
     ...(ifMatch === undefined ? {} : { ifMatch }),
     ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }),
   };
-}
-
-/** @throws SluiceError S3 KeyTooLongError, KEY_INVALID */
-export function checkObjectKey(key: string): void {
-  if (Buffer.byteLength(key, "utf8") > MAX_KEY_BYTES) {
-    throw s3Error("KeyTooLongError", `Cannot use the object key: it has more than ${MAX_KEY_BYTES} bytes`);
-  }
-  checkKey(key);
 }
 
 function checkLength({ request }: Call): void {

@@ -7,13 +7,13 @@ import { element, xmlDocument } from "../../../s3/xml-write.ts";
 import type { MultipartUpload, Part } from "../../../state/object-calls.ts";
 import { MAX_OBJECT_BYTES } from "../../body.ts";
 import type { Call } from "../../call.ts";
+import { objectChecksumElements } from "../../elements.ts";
 import { joinedChecksums, joinedEtag } from "../../multipart/joined-checksum.ts";
-import { versionHeaders } from "../../object-headers.ts";
+import { setVersionHeader } from "../../object-headers.ts";
 import { objectUrl } from "../../request.ts";
 import { answerWhenDone } from "../../slow-answer.ts";
 import { readXmlBody } from "../../xml-body.ts";
 import { writeCondition } from "../put-object.ts";
-import { checksumElements } from "./list-parts.ts";
 import { findUpload, noSuchUpload } from "./open-upload.ts";
 import { type NamedPart, pickParts, readPartList } from "./part-list.ts";
 
@@ -25,20 +25,14 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
 export async function completeMultipartUpload(call: Call): Promise<void> {
   const upload = await findUpload(call, "object.write");
   const named = readPartList(await readXmlBody(withoutChecksums(call), "CompleteMultipartUpload", MAX_LIST_BYTES));
-  if (upload.completed !== null) {
-    await answerWhenDone(call.response, Promise.resolve(resultDocument(call, answeredBefore(upload.completed, named))));
-    return;
-  }
-  const work = complete(call, upload, named);
-  // The version is known at the end only: the answer's first line may be out by then.
-  await answerWhenDone(
-    call.response,
-    work.then((object) => {
-      for (const [name, value] of versionHeaders(object))
-        if (!call.response.headersSent) call.response.setHeader(name, value);
-      return resultDocument(call, object);
-    }),
-  );
+  await answerWhenDone(call.response, result(call, upload, named));
+}
+
+async function result(call: Call, upload: MultipartUpload, named: readonly NamedPart[]): Promise<string> {
+  const object =
+    upload.completed === null ? await complete(call, upload, named) : answeredBefore(upload.completed, named);
+  setVersionHeader(call.response, object);
+  return resultDocument(call, object);
 }
 
 /** This call's checksum headers speak of the object, not of the list that is its body. */
@@ -49,11 +43,13 @@ function withoutChecksums(call: Call): Call {
 
 async function complete(call: Call, upload: MultipartUpload, named: readonly NamedPart[]): Promise<ObjectInfo> {
   const { deps, request, caller } = call;
+  let checksums: Readonly<Record<string, string>> = {};
   return deps.parts.complete(
     upload,
     (all) => {
       const chosen = pickParts(named, all, upload);
-      checkPromises(call, upload, chosen);
+      checksums = joinedChecksums(upload.checksum, chosen);
+      checkPromises(call, chosen, checksums);
       return chosen;
     },
     async (bytes, chosen) => {
@@ -64,7 +60,7 @@ async function complete(call: Call, upload: MultipartUpload, named: readonly Nam
         key: request.key,
         uploadId: upload.uploadId,
         etag: joinedEtag(chosen),
-        checksums: joinedChecksums(upload.checksum, chosen),
+        checksums,
         parts: chosen.map(({ number, md5, sizeBytes, checksums }) => ({ number, md5, sizeBytes, checksums })),
         bytes,
         condition: writeCondition(request.headers),
@@ -77,7 +73,7 @@ async function complete(call: Call, upload: MultipartUpload, named: readonly Nam
 }
 
 /** What the client says about the whole object must be so. */
-function checkPromises({ request }: Call, upload: MultipartUpload, chosen: readonly Part[]): void {
+function checkPromises({ request }: Call, chosen: readonly Part[], checksums: Readonly<Record<string, string>>): void {
   const size = header(request.headers, "x-amz-mp-object-size");
   const actual = chosen.reduce((sum, part) => sum + part.sizeBytes, 0);
   if (actual > MAX_OBJECT_BYTES) {
@@ -89,7 +85,7 @@ function checkPromises({ request }: Call, upload: MultipartUpload, chosen: reado
       `Cannot complete the upload: its parts have ${actual} bytes, not x-amz-mp-object-size`,
     );
   }
-  for (const [algorithm, value] of Object.entries(joinedChecksums(upload.checksum, chosen))) {
+  for (const [algorithm, value] of Object.entries(checksums)) {
     const sent = header(request.headers, CHECKSUM_PREFIX + algorithm);
     if (sent !== undefined && sent !== value && `${sent}-${chosen.length}` !== value) {
       throw s3Error("BadDigest", `Cannot complete the upload: its ${algorithm} checksum is not the one sent`);
@@ -103,15 +99,11 @@ function answeredBefore(completed: ObjectInfo, named: readonly NamedPart[]): Obj
 }
 
 function resultDocument({ request }: Call, object: ObjectInfo): string {
-  const checksums = Object.keys(object.checksums).length === 0 ? [] : checksumElements(object.checksums);
   return xmlDocument("CompleteMultipartUploadResult", [
     element("Location", objectUrl(request, request.key)),
     element("Bucket", request.bucket),
     element("Key", request.key),
     element("ETag", `"${object.etag}"`),
-    ...checksums,
-    ...(checksums.length === 0
-      ? []
-      : [element("ChecksumType", Object.values(object.checksums)[0]?.includes("-") ? "COMPOSITE" : "FULL_OBJECT")]),
+    ...objectChecksumElements(object.checksums),
   ]);
 }

@@ -8,7 +8,7 @@ import { answerXml } from "../../answer.ts";
 import { readSmallBody } from "../../body.ts";
 import { allowedBucket, type Call } from "../../call.ts";
 import { readObjectHeaders } from "../../object-headers.ts";
-import { checkObjectKey } from "../put-object.ts";
+import { checkObjectKey } from "../../object-key.ts";
 
 /** What the checksum of a whole object can be made from, the default first.
  *  @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html */

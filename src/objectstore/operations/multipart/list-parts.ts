@@ -3,6 +3,7 @@ import { element, xmlDocument } from "../../../s3/xml-write.ts";
 import type { MultipartUpload, Part } from "../../../state/object-calls.ts";
 import { answerXml } from "../../answer.ts";
 import type { Call } from "../../call.ts";
+import { announcedChecksumElements, checksumElements, personElement } from "../../elements.ts";
 import { parameter, type S3Request } from "../../request.ts";
 import { findUpload, noSuchUpload } from "./open-upload.ts";
 
@@ -32,17 +33,14 @@ export async function listParts(call: Call): Promise<void> {
 }
 
 function uploadElements(request: S3Request, { uploadId, owner, checksum }: MultipartUpload): string[] {
-  const person = [element("ID", owner), element("DisplayName", owner)];
   return [
     element("Bucket", request.bucket),
     element("Key", request.key),
     element("UploadId", uploadId),
-    element("Initiator", person),
-    element("Owner", person),
+    personElement("Initiator", owner),
+    personElement("Owner", owner),
     element("StorageClass", "STANDARD"),
-    ...(checksum === null
-      ? []
-      : [element("ChecksumAlgorithm", checksum.algorithm.toUpperCase()), element("ChecksumType", checksum.type)]),
+    ...announcedChecksumElements(checksum),
   ];
 }
 
@@ -54,11 +52,6 @@ function partElement(part: Part): string {
     element("Size", part.sizeBytes),
     ...checksumElements(part.checksums),
   ]);
-}
-
-/** `ChecksumCRC32` and the like. */
-export function checksumElements(checksums: Readonly<Record<string, string>>): string[] {
-  return Object.entries(checksums).map(([name, value]) => element(`Checksum${name.toUpperCase()}`, value));
 }
 
 function wholeNumber(request: S3Request, name: string): number | undefined {

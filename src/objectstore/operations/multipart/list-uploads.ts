@@ -2,6 +2,7 @@ import { element, xmlDocument } from "../../../s3/xml-write.ts";
 import type { MultipartUpload } from "../../../state/object-calls.ts";
 import { answerXml } from "../../answer.ts";
 import { allowedBucket, type Call } from "../../call.ts";
+import { announcedChecksumElements, personElement, prefixElements } from "../../elements.ts";
 import { parameter } from "../../request.ts";
 import { readMaxKeys, readShow } from "../list-objects.ts";
 
@@ -31,7 +32,7 @@ export async function listMultipartUploads(call: Call): Promise<void> {
     ...(parameter(request, "encoding-type") === undefined ? [] : [element("EncodingType", "url")]),
     element("IsTruncated", page.next !== null),
     ...page.uploads.map((upload) => uploadElement(upload, show)),
-    ...page.commonPrefixes.map((each) => element("CommonPrefixes", [element("Prefix", show(each))])),
+    ...prefixElements(page.commonPrefixes, show),
   ]);
   answerXml(call.response, 200, document);
 }
@@ -39,19 +40,13 @@ export async function listMultipartUploads(call: Call): Promise<void> {
 const EMPTY = { uploads: [], commonPrefixes: [], next: null };
 
 function uploadElement(upload: MultipartUpload, show: (text: string) => string): string {
-  const person = [element("ID", upload.owner), element("DisplayName", upload.owner)];
   return element("Upload", [
     element("Key", show(upload.key)),
     element("UploadId", upload.uploadId),
-    element("Initiator", person),
-    element("Owner", person),
+    personElement("Initiator", upload.owner),
+    personElement("Owner", upload.owner),
     element("StorageClass", "STANDARD"),
     element("Initiated", new Date(upload.initiatedAt).toISOString()),
-    ...(upload.checksum === null
-      ? []
-      : [
-          element("ChecksumAlgorithm", upload.checksum.algorithm.toUpperCase()),
-          element("ChecksumType", upload.checksum.type),
-        ]),
+    ...announcedChecksumElements(upload.checksum),
   ]);
 }

@@ -1,8 +1,8 @@
 import { s3Error } from "../../../s3/errors.ts";
 import type { MultipartUpload } from "../../../state/object-calls.ts";
 import { allowedBucket, type Call } from "../../call.ts";
+import { checkObjectKey } from "../../object-key.ts";
 import { parameter } from "../../request.ts";
-import { checkObjectKey } from "../put-object.ts";
 
 /** The upload that the call names, open or completed. An id that belongs to another key is unknown.
  *  @throws SluiceError S3 NoSuchUpload, NoSuchBucket */

@@ -3,8 +3,8 @@ import { element, xmlDocument } from "../../../s3/xml-write.ts";
 import { readSmallBody } from "../../body.ts";
 import type { Call } from "../../call.ts";
 import { findCopySource, readCopyRange } from "../../copy-source.ts";
+import { checksumElements } from "../../elements.ts";
 import { answerWhenDone } from "../../slow-answer.ts";
-import { checksumElements } from "./list-parts.ts";
 import { findOpenUpload } from "./open-upload.ts";
 import { checkPartSize, readPartNumber } from "./upload-part.ts";
 
