@@ -40,21 +40,25 @@ const marker = (key: string, days: number): ObjectInfo => version(key, days, { i
 interface Outcome {
   readonly removed: DeleteTarget[];
   readonly aborted: string[];
+  readonly prefixes: string[];
 }
 
 async function carryOut(
   rules: string,
   versions: readonly ObjectInfo[],
   uploads: readonly MultipartUpload[] = [],
+  othersBodies: readonly string[] = [],
 ): Promise<Outcome> {
-  const outcome: Outcome = { removed: [], aborted: [] };
+  const outcome: Outcome = { removed: [], aborted: [], prefixes: [] };
   const lifecycle = new Lifecycle({
     state: {
       bucketsWithConfig: async () => [
+        ...othersBodies.map((body) => ({ bucket: "other", body })),
         { bucket: "b", body: `<LifecycleConfiguration>${rules}</LifecycleConfiguration>` },
       ],
       // Pages of two, so that what is known of a key must be carried from page to page.
-      listVersions: async ({ afterVersionId }: VersionQuery) => {
+      listVersions: async ({ afterVersionId, prefix }: VersionQuery) => {
+        if (afterVersionId === null) outcome.prefixes.push(prefix);
         const from = afterVersionId === null ? 0 : versions.findIndex((each) => each.versionId === afterVersionId) + 1;
         const page = versions.slice(from, from + 2);
         const last = page.at(-1);
@@ -137,6 +141,18 @@ it("removes a delete marker that hides nothing, and no other", async () => {
   const markers = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>";
   const { removed } = await carryOut(rule(markers), [marker("a", 5), marker("b", 5), older("b", 9), version("c", 5)]);
   expect(removed).toEqual([{ key: "a", versionId: "a@5" }]);
+});
+
+it("asks for no more keys than its rules are about", async () => {
+  const prefixed = (prefix: string): string => rule(days(1), `<Filter><Prefix>${prefix}</Prefix></Filter>`);
+  expect((await carryOut(prefixed("in/a") + prefixed("in/b"), [])).prefixes).toEqual(["in/"]);
+  expect((await carryOut(prefixed("in/") + rule(days(1)), [])).prefixes).toEqual([""]);
+  expect((await carryOut(prefixed("\u{1F600}") + prefixed("\u{1F601}"), [])).prefixes).toEqual([""]);
+});
+
+it("goes on with other buckets when one's rules cannot be read", async () => {
+  const { removed } = await carryOut(rule(days(1)), [version("a", 9)], [], ["<broken"]);
+  expect(removed.map(({ key }) => key)).toEqual(["a"]);
 });
 
 it("does nothing for a rule that is off", async () => {

@@ -66,20 +66,27 @@ export class Lifecycle {
     const { state, clock } = this.#options;
     while ((await state.forgetCompletedUploads(clock.now() - DAY_MS, PAGE)) === PAGE) if (this.#closed) return;
     for (const { bucket, body } of await state.bucketsWithConfig("lifecycle")) {
-      const rules = readLifecycle(parseXmlBody(Buffer.from(body), "LifecycleConfiguration"));
-      const enabled = rules.filter((rule) => rule.enabled);
-      await this.#expireVersions(bucket, enabled);
-      await this.#abortUploads(bucket, enabled);
+      await this.#carryOut(bucket, body).catch((error: unknown) =>
+        this.#options.log.warn("cannot carry out the lifecycle of a bucket: will try again", { bucket, error }),
+      );
     }
   }
 
+  async #carryOut(bucket: string, body: string): Promise<void> {
+    const rules = readLifecycle(parseXmlBody(Buffer.from(body), "LifecycleConfiguration"));
+    const enabled = rules.filter((rule) => rule.enabled);
+    await this.#expireVersions(bucket, enabled);
+    await this.#abortUploads(bucket, enabled);
+  }
+
   async #expireVersions(bucket: string, rules: readonly LifecycleRule[]): Promise<void> {
-    if (rules.every((rule) => rule.expiration === null && rule.noncurrent === null)) return;
+    const expiring = rules.filter((rule) => rule.expiration !== null || rule.noncurrent !== null);
+    if (expiring.length === 0) return;
     const now = this.#options.clock.now();
     let targets: DeleteTarget[] = [];
-    for await (const { version, place } of withPlaces(this.#versions(bucket))) {
+    for await (const { version, place } of withPlaces(this.#versions(bucket, sharedPrefix(expiring)))) {
       if (this.#closed) return;
-      if (!rules.some((rule) => isDue(rule, version, place, now))) continue;
+      if (!expiring.some((rule) => isDue(rule, version, place, now))) continue;
       targets.push(targetOf(version));
       if (targets.length < PAGE) continue;
       await this.#remove(bucket, targets, now);
@@ -94,11 +101,11 @@ export class Lifecycle {
     this.#options.log.info("objects expired", { bucket, count });
   }
 
-  async *#versions(bucket: string): AsyncGenerator<ObjectInfo> {
+  async *#versions(bucket: string, prefix: string): AsyncGenerator<ObjectInfo> {
     let afterKey = "";
     let afterVersionId: string | null = null;
     for (;;) {
-      const query = { bucket, prefix: "", delimiter: "", afterKey, afterVersionId, limit: PAGE };
+      const query = { bucket, prefix, delimiter: "", afterKey, afterVersionId, limit: PAGE };
       const page = await this.#options.state.listVersions(query);
       yield* page.versions;
       if (page.next === null) return;
@@ -130,6 +137,13 @@ export class Lifecycle {
       after = page.next;
     }
   }
+}
+
+/** What all rules' keys begin with: no other key need be looked at. */
+function sharedPrefix(rules: readonly LifecycleRule[]): string {
+  let shared = rules[0]?.filter.prefix ?? "";
+  for (const { filter } of rules) while (!filter.prefix.startsWith(shared)) shared = shared.slice(0, -1);
+  return shared.toWellFormed() === shared ? shared : shared.slice(0, -1);
 }
 
 /** The latest version expires by a delete of its key, which leaves a marker where versions are kept; what came meanwhile stays. A version that
