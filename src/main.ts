@@ -150,7 +150,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
     clock,
   });
   closers.add("blobs", () => blobs.close());
-  const parts = blobs.openParts(state);
+  const parts = blobs.openParts(state, log);
   closers.add("parts", () => parts.close());
   const sweep = new Sweep({ state, blobs, unclean: dataDir.unclean, log });
   sweep.start();

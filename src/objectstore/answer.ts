@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Log } from "../lib/log.ts";
-import { toS3Failure } from "../s3/errors.ts";
+import { type S3Failure, toS3Failure } from "../s3/errors.ts";
 import { errorDocument } from "../s3/xml-write.ts";
 
 /** How long the rest of a refused body is read and thrown away, so that its sender, who may not listen before it has sent all, gets the
@@ -29,10 +29,7 @@ export function answerEmpty(response: ServerResponse, status: number, headers: r
 /** Sends an error in S3's form, whatever state the request is in: an answer that has begun can only be cut off, and a body that is still
  *  coming is drained for a while. */
 export function answerError(message: IncomingMessage, response: ServerResponse, error: unknown, log: Log): void {
-  const failure = toS3Failure(error);
-  if (failure.status >= 500 && failure.code !== "NotImplemented") {
-    log.error("S3 request failed", { method: message.method, status: failure.status, code: failure.code, error });
-  }
+  const failure = loggedFailure(message, error, log);
   if (response.destroyed || response.writableEnded) return;
   if (response.headersSent) {
     response.destroy();
@@ -45,17 +42,22 @@ export function answerError(message: IncomingMessage, response: ServerResponse, 
   drain(message);
 }
 
+/** The error as S3 says it; what is the server's own fault is logged. */
+export function loggedFailure(message: IncomingMessage, error: unknown, log: Log): S3Failure {
+  const failure = toS3Failure(error);
+  if (failure.status >= 500 && failure.code !== "NotImplemented") {
+    log.error("S3 request failed", { method: message.method, status: failure.status, code: failure.code, error });
+  }
+  return failure;
+}
+
 function failureHeaders(status: number, fields: Readonly<Record<string, string>>): string[] {
   if (status === 503 || status === 429) return ["Retry-After", "1"];
   if (status === 416) return ["Content-Range", `bytes */${fields.ActualObjectSize ?? 0}`];
   return [];
 }
 
-function failureDocument(
-  message: IncomingMessage,
-  response: ServerResponse,
-  failure: ReturnType<typeof toS3Failure>,
-): string {
+export function failureDocument(message: IncomingMessage, response: ServerResponse, failure: S3Failure): string {
   return errorDocument({
     Code: failure.code,
     Message: failure.message,

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { SluiceError } from "../core/errors.ts";
 import { BLOCK_BYTES, type BlobRef, type StagedBlob } from "../core/object.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 import { adoptFile } from "./blob-adopter.ts";
 import { checkUnlessRecent, verifyInline } from "./blob-check.ts";
 import { BlobFolder, blobAccess } from "./blob-folder.ts";
@@ -140,8 +141,8 @@ export class FileBlobs implements BlobStore {
   }
 
   /** The parts of multipart uploads, as files of the same folder. */
-  openParts(state: FilePartsDeps["state"]): FileParts {
-    return new FileParts({ writer: this.#deps, blobs: this, state });
+  openParts(state: FilePartsDeps["state"], log: Log): FileParts {
+    return new FileParts({ writer: this.#deps, blobs: this, state, log });
   }
 
   /** Checks that are asked for. */

@@ -1,10 +1,15 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { createLog } from "../lib/log.ts";
 import { s3Error } from "../s3/errors.ts";
 import { answerWhenDone } from "./slow-answer.ts";
 
 let server: Server;
+let logged: string[];
+beforeEach(() => {
+  logged = [];
+});
 afterEach(() => new Promise((resolve) => server.close(resolve)));
 
 /** What a client reads. */
@@ -13,11 +18,14 @@ async function answerOf(
   silenceMs: number,
 ): Promise<{ status: number; text: string; failed: unknown }> {
   let failed: unknown = null;
-  server = createServer((_request, response) => {
-    answerWhenDone(response, work(), ["x-a", "b"], silenceMs).catch((error: unknown) => {
-      failed = error;
-      response.end();
-    });
+  server = createServer((message, response) => {
+    const log = createLog("info", (line) => logged.push(line));
+    answerWhenDone({ request: { message }, response, deps: { log } }, work(), ["x-a", "b"], silenceMs).catch(
+      (error: unknown) => {
+        failed = error;
+        response.end();
+      },
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
@@ -71,4 +79,17 @@ it("says a late failure inside the answer", async () => {
   );
   expect(status).toBe(200);
   expect(text).toMatch(/^<\?xml [^>]*\?>\n *<Error><Code>InvalidPart<\/Code><Message>Cannot<\/Message>/);
+});
+
+it("logs a late failure that is the server's own", async () => {
+  const { text } = await answerOf(
+    () =>
+      after(6, () => {
+        throw new Error("a detail of ours");
+      }),
+    SILENCE_MS,
+  );
+  expect(text).toContain("<Code>InternalError</Code>");
+  expect(text).not.toContain("a detail of ours");
+  expect(logged.join()).toContain("a detail of ours");
 });

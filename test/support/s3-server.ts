@@ -36,7 +36,7 @@ const { accessKey, secretKey } = config;
 const identity = createLocalIdentity({ admin: { user: "u", password: "p", accessKey, secretKey }, state });
 const sweep = new Sweep({ state, blobs, unclean: config.unclean ?? false, log, intervalMs: 100 });
 sweep.start();
-const parts = blobs.openParts(state);
+const parts = blobs.openParts(state, log);
 const store = createObjectStore({
   state,
   blobs,

@@ -18,7 +18,7 @@ import {
   writeFully,
 } from "../disk-io.ts";
 import { WriteBehind } from "../write-behind.ts";
-import type { Assembly } from "./assembly.ts";
+import type { Assembly, Slot } from "./assembly.ts";
 import { BlockJoiner, pieceLengths } from "./block-joiner.ts";
 import type { PlacedPart } from "./layout.ts";
 import type { StagedPart } from "./part-store.ts";
@@ -26,12 +26,6 @@ import type { StagedPart } from "./part-store.ts";
 const WRITE = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
 /** The server's alone until the object is complete. */
 const UNFINISHED_MODE = 0o600;
-
-interface Slot {
-  readonly blobId: string;
-  readonly start: number;
-  readonly sizeBytes: number;
-}
 
 /** Streams a part to its place in the assembly; bytes and name are durable when it resolves. */
 export async function writeInPlace(

@@ -5,6 +5,15 @@ import { MAX_OBJECT_BYTES } from "../body.ts";
 /** The smallest part that S3 allows before the last one. A smaller one, unless it is the first, tells nothing about the size of the others. */
 export const MIN_PART_BYTES = 5 * 1024 * 1024;
 
+/** A part's place in the assembly file: `sizeBytes` from `start` on. */
+export interface Slot {
+  readonly number: number;
+  readonly blobId: string;
+  readonly partBytes: number;
+  readonly start: number;
+  readonly sizeBytes: number;
+}
+
 /** Who writes where in one upload's assembly file.
  *
  *  ```
@@ -42,9 +51,9 @@ export class Assembly {
     return this.#named ? null : (this.#file?.blobId ?? null);
   }
 
-  /** The offset that the part may be written at, or null when it must lie elsewhere. The first part of a size that says something begins
+  /** The place that the part may be written at, or null when it must lie elsewhere. The first part of a size that says something begins
    *  the file. */
-  claim(number: number, sizeBytes: number, newBlobId: () => string): number | null {
+  claim(number: number, sizeBytes: number, newBlobId: () => string): Slot | null {
     this.checkOpen();
     if (sizeBytes === 0 || this.#slots.has(number)) return null;
     if (this.#file === null) {
@@ -52,10 +61,10 @@ export class Assembly {
       if (number > 1 && sizeBytes < MIN_PART_BYTES) return null;
       this.#file = { blobId: newBlobId(), partBytes: sizeBytes };
     }
-    const { partBytes } = this.#file;
+    const { blobId, partBytes } = this.#file;
     if (sizeBytes > partBytes || number * partBytes > MAX_OBJECT_BYTES) return null;
     this.#slots.add(number);
-    return (number - 1) * partBytes;
+    return { number, blobId, partBytes, start: (number - 1) * partBytes, sizeBytes };
   }
 
   /** A row names the part, and so the file. */
@@ -77,11 +86,6 @@ export class Assembly {
       this.#writes -= 1;
       if (this.#writes === 0) this.#idle?.();
     }
-  }
-
-  /** Nobody writes, and nothing but the file's name would be forgotten with it. */
-  get idle(): boolean {
-    return this.#writes === 0 && !this.#sealed && (this.#file === null || this.#named);
   }
 
   /** Resolves when nothing is being written, and nothing will be before `unseal`. */

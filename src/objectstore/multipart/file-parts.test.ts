@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { StoredObject } from "../../core/object.ts";
+import { createLog } from "../../lib/log.ts";
 import type { Completion, MultipartUpload, Part } from "../../state/object-calls.ts";
 import { FileBlobs } from "../file-blobs.ts";
 import type { FileParts } from "./file-parts.ts";
@@ -18,7 +19,10 @@ let folder: string;
 let blobs: FileBlobs;
 let parts: FileParts;
 
-const STATE = { multipartUpload: async () => upload, parts: async () => [...rows.values()] };
+const STATE = {
+  multipartUpload: async () => upload,
+  parts: async (uploadId: string) => (uploadId === "u" ? [...rows.values()] : []),
+};
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "sluice-parts-"));
@@ -37,7 +41,7 @@ afterEach(async () => {
 
 async function open(): Promise<void> {
   blobs = await FileBlobs.open({ folder: join(folder, "blobs"), slotsGid: null, keepFreeBytes: 0, inlineBytes: 100 });
-  parts = blobs.openParts(STATE);
+  parts = blobs.openParts(STATE, createLog("error"));
 }
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -198,6 +202,32 @@ it("finds a flipped bit in a part before it becomes an object in another place",
   bytes[3 * MIB] = (bytes[3 * MIB] ?? 0) ^ 1;
   await writeFile(file, bytes);
   await expect(complete([1, 2, 3])).rejects.toMatchObject({ code: "DATA_CORRUPT" });
+});
+
+it("remembers an upload while somebody writes to it, however many others come", async () => {
+  const [slow, quick] = [randomBytes(5 * MIB), randomBytes(5 * MIB)];
+  const arrived = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  async function* waiting(): AsyncGenerator<Uint8Array> {
+    yield slow.subarray(0, MIB);
+    arrived.resolve();
+    await go.promise;
+    yield slow.subarray(MIB);
+  }
+  const first = parts.addPart(upload, 1, waiting(), slow.length, async (part) => part);
+  await arrived.promise;
+  for (let other = 0; other < 1100; other++) {
+    const tiny = Buffer.from("x");
+    await parts.addPart({ ...upload, uploadId: `other-${other}` }, 2, pieces(tiny), 1, async () => undefined);
+  }
+  // The same place is taken: the second bytes of this number go elsewhere.
+  const second = await parts.addPart(upload, 1, pieces(quick), quick.length, async (part) => part);
+  expect(second.place.kind).toBe("own");
+  go.resolve();
+  const written = await first;
+  expect(written).toMatchObject({ place: { kind: "assembly" }, md5: createHash("md5").update(slow).digest("hex") });
+  keep(1, written);
+  expect((await bytesOf(await complete([1]))).equals(slow)).toBe(true);
 });
 
 it("lets nothing be added while it completes", async () => {

@@ -34,7 +34,7 @@ export async function copyObject(call: Call): Promise<void> {
     replace: keepsMetadata ? null : { contentType, metadata, headers: kept },
     tags: keepsTags ? null : tags,
   });
-  await answerWhenDone(call.response, copied, [
+  await answerWhenDone(call, copied, [
     ...(source.versionId === "null" ? [] : ["x-amz-copy-source-version-id", source.versionId]),
   ]);
 }

@@ -2,10 +2,11 @@ import type { ObjectInfo, StagedBlob } from "../../core/object.ts";
 import { crashPoint } from "../../lib/crash-point.ts";
 import { type HeaderTable, header } from "../../s3/canonical-request.ts";
 import { s3Error } from "../../s3/errors.ts";
-import type { CommittedUpload, Upload } from "../../state/state.ts";
+import type { Upload } from "../../state/state.ts";
 import { answerEmpty } from "../answer.ts";
 import { badMd5, openBody, type VerifiedBody } from "../body.ts";
 import { allowedBucket, type Call } from "../call.ts";
+import { commitStaged } from "../commit-staged.ts";
 import { checksumHeaders, type ObjectHeaders, readObjectHeaders, versionHeaders } from "../object-headers.ts";
 import { checkObjectKey } from "../object-key.ts";
 import { contentLength } from "../request.ts";
@@ -33,37 +34,16 @@ export async function storeObject(
   await allowedBucket(call, "object.write");
   const blob = await call.deps.blobs.stage(body.pieces, roomBytes);
   crashPoint("put.blob-staged");
-  const { object } = await commit(call, headers, body, blob);
+  const { object } = await commitStaged(call.deps, blob, async () => {
+    if (body.md5 !== null && body.md5 !== blob.md5) throw badMd5();
+    return call.deps.state.commitUpload(uploadOf(call, headers, body, blob));
+  });
   crashPoint("put.committed");
   return object;
 }
 
 export function storedHeaders(object: ObjectInfo): string[] {
   return ["ETag", `"${object.etag}"`, ...versionHeaders(object).flat(), ...checksumHeaders(object.checksums)];
-}
-
-async function commit(
-  call: Call,
-  headers: ObjectHeaders,
-  body: VerifiedBody,
-  blob: StagedBlob,
-): Promise<CommittedUpload> {
-  try {
-    if (body.md5 !== null && body.md5 !== blob.md5) throw badMd5();
-    return await call.deps.state.commitUpload(uploadOf(call, headers, body, blob));
-  } catch (error) {
-    if (blob.inline === null) await discard(call, blob.blobId);
-    throw error;
-  }
-}
-
-/** What stays on disk is found by the sweep after the next unclean start; the client must learn why its upload failed. */
-async function discard({ deps }: Call, blobId: string): Promise<void> {
-  try {
-    await deps.blobs.discard([blobId]);
-  } catch (error) {
-    deps.log.warn("cannot remove the blob of a refused upload", { blobId, error });
-  }
 }
 
 function uploadOf(

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BLOCK_BYTES } from "../../core/object.ts";
 import { SYSTEM_PRINCIPAL } from "../../core/principal.ts";
+import { createLog } from "../../lib/log.ts";
 import type { StoreFinding } from "./findings.ts";
 import { CheckBench } from "./testing/check-bench.ts";
 
@@ -153,7 +154,7 @@ describe("beside uploads and deletes", () => {
   });
 
   it("takes the file of an unfinished upload for what it is", async () => {
-    const parts = bench.blobs.openParts(bench.state);
+    const parts = bench.blobs.openParts(bench.state, createLog("error"));
     const facts = { contentType: "", metadata: {}, headers: {}, tags: {}, checksum: null, lineage: null };
     const upload = { uploadId: "u", bucket: "box", key: "a", ...facts };
     await bench.state.createUpload({ by: SYSTEM_PRINCIPAL, ...upload, at: 1 });

@@ -25,7 +25,7 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
 export async function completeMultipartUpload(call: Call): Promise<void> {
   const upload = await findUpload(call, "object.write");
   const named = readPartList(await readXmlBody(withoutChecksums(call), "CompleteMultipartUpload", MAX_LIST_BYTES));
-  await answerWhenDone(call.response, result(call, upload, named));
+  await answerWhenDone(call, result(call, upload, named));
 }
 
 async function result(call: Call, upload: MultipartUpload, named: readonly NamedPart[]): Promise<string> {

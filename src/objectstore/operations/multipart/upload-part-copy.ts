@@ -32,7 +32,7 @@ export async function uploadPartCopy(call: Call): Promise<void> {
     ]);
   });
   const version = source.versionId === "null" ? [] : ["x-amz-copy-source-version-id", source.versionId];
-  await answerWhenDone(call.response, work, version);
+  await answerWhenDone(call, work, version);
 }
 
 async function* hashed(source: AsyncIterable<Uint8Array>, hasher: Hasher | null): AsyncGenerator<Uint8Array> {
