@@ -117,7 +117,14 @@ describe("a layer", () => {
   });
 
   it("hides by whiteouts, and by opaque folders only what was there before", async () => {
-    await apply(file("keep/a"), file("keep/b"), file("drop/a"), file("drop/sub/b"), file("gone/x"));
+    await apply(
+      file("keep/a"),
+      file("keep/b"),
+      file("drop/a"),
+      file("drop/sub/b"),
+      file("drop/later/old"),
+      file("gone/x"),
+    );
     await apply(
       file("keep/.wh.a"),
       file("drop/new", "1"),
@@ -128,6 +135,13 @@ describe("a layer", () => {
       file(".wh..wh.aufs"),
     );
     expect(tree()).toEqual(["drop/", "drop/later/", "drop/later/x", "drop/new", "keep/", "keep/b"]);
+  });
+
+  it("hides nothing that it brings itself, whatever comes first", async () => {
+    await apply(file("a", "old"), file("d/old"), file("d/sub/old"));
+    await apply(file("a", "new"), file(".wh.a"), file("d/sub/new"), file(".wh.d"), file("e/x"), file("e/.wh..wh..opq"));
+    expect(tree()).toEqual(["a", "d/", "d/sub/", "d/sub/new", "e/", "e/x"]);
+    expect(read("a")).toBe("new");
   });
 
   it("follows links of the image inside the image", async () => {

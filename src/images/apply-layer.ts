@@ -94,17 +94,26 @@ class Layer {
 
   async #whiteout(folder: RootPath, name: string): Promise<void> {
     if (name === OPAQUE) {
-      for (const entry of await readdir(pathBytes(this.#root, folder), { encoding: "buffer" })) {
-        const path = [...folder, entry.toString("latin1")];
-        if (!this.#made.has(path.join("/"))) await this.#remove(path);
-      }
+      await this.#removeOlderIn(folder);
       return;
     }
     // Marks of aufs's own that say nothing here.
     if (name.startsWith(".wh..wh.")) return;
     const hidden = name.slice(WHITEOUT.length);
     if (hidden === "" || hidden === "." || hidden === "..") throw invalidArchive("a whiteout hides no name");
-    await this.#remove([...folder, hidden]);
+    await this.#removeOlder([...folder, hidden]);
+  }
+
+  /** A layer's marks hide what layers before it left, never what it brings itself, whatever comes first. */
+  async #removeOlder(path: RootPath): Promise<void> {
+    if (!this.#made.has(path.join("/"))) await this.#remove(path);
+    else if ((await lstatIn(this.#root, path))?.isDirectory() === true) await this.#removeOlderIn(path);
+  }
+
+  async #removeOlderIn(folder: RootPath): Promise<void> {
+    for (const entry of await readdir(pathBytes(this.#root, folder), { encoding: "buffer" })) {
+      await this.#removeOlder([...folder, entry.toString("latin1")]);
+    }
   }
 
   async #put(member: TarMember, path: RootPath): Promise<void> {
