@@ -13,6 +13,13 @@ export const ERROR_CODES = {
   SERVICE_INVALID: { status: 400, retryable: false, means: "A service definition has mistakes" },
   SERVICE_LOOP: { status: 400, retryable: false, means: "The outputs of a service can feed its own input" },
   IMAGE_UNSUPPORTED: { status: 400, retryable: false, means: "This server cannot run the image the service names" },
+  IMAGE_UNKNOWN: { status: 404, retryable: false, means: "The registry or file has no such image" },
+  IMAGE_DENIED: { status: 403, retryable: false, means: "The registry does not give the image to these credentials" },
+  REGISTRY_UNREACHABLE: {
+    status: 503,
+    retryable: true,
+    means: "The image's registry cannot be reached or does not answer as it should",
+  },
   IMAGE_INVALID: { status: 400, retryable: false, means: "The image's bytes are not what they should be" },
   NETWORK_UNSUPPORTED: {
     status: 400,

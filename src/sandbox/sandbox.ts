@@ -22,10 +22,25 @@ export interface SandboxMount {
   readonly readOnly: boolean;
 }
 
+/** What a sandbox sees as `/`: the machine's own programs, or an unpacked image with a writable layer of the sandbox's own over it. */
+export type SandboxRoot =
+  | { readonly kind: "host" }
+  | {
+      readonly kind: "image";
+      /** `sha256:<64 hex>` of its manifest. */
+      readonly digest: string;
+      /** The name in full, for drivers that have a store of images of their own. */
+      readonly reference: string;
+      /** Absolute paths of overlayfs lower folders, lowest first. */
+      readonly layers: readonly string[];
+      /** `USER` of the image: a name or number, with or without `:group`; empty for root. */
+      readonly user: string;
+    };
+
 export interface SandboxSpec {
   /** Unique among the living: names the sandbox in messages. `[A-Za-z0-9._-]`, at most 200 characters. */
   readonly id: string;
-  readonly root: { readonly kind: "host" };
+  readonly root: SandboxRoot;
   /** The attempt's own folder on the store's file system; the driver gives it to the sandbox's uid, watches its size, and gives it back
    *  (owner the server, no setuid bits) before `destroy` resolves. Mounted where `mounts` say. */
   readonly workFolder: string;
