@@ -17,7 +17,8 @@ export interface Backend {
   /** Set when its workers may be lost: a lease that is not extended for this long ends as `lost`. Absent where attempts live and die with this process. */
   readonly leaseTtlMs?: number;
   workers(): Promise<readonly WorkerView[]>;
-  /** Starts the attempt and returns at once; `ended` is called exactly once, after every process of it is gone and its capacity is free. */
+  /** Starts the attempt and returns at once; `ended` is called exactly once, after every process of it is gone and its capacity is
+   *  free; its end may still be on its way to the database then. */
   start(leased: LeasedJob, ended: () => void): void;
   /** Ends a running attempt early: cancelled by a user, or stopped by the server. Resolves when it is gone. */
   stop(lease: Lease, reason: "cancelled" | "stopped"): Promise<void>;

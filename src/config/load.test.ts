@@ -47,7 +47,7 @@ test("without anything, the defaults of a machine of two cores", async () => {
     logLevel: "info",
     drainMs: 30_000,
     metricsPublic: false,
-    local: { cpuMilli: 2000, memoryBytes: 8 * 1024 ** 3, diskBytes: null, slots: 4 },
+    local: { cpuMilli: 2000, memoryBytes: 8 * 1024 ** 3, diskBytes: null, slots: 6 },
     slots: { uidBase: 200_000, count: 256, gid: 200_000 },
     sandbox: { driver: "bubblewrap", allowHostNetwork: false, extraPaths: [] },
     timeouts: { defaultMs: null, maxMs: null, syncMs: 300_000 },
@@ -64,7 +64,7 @@ test("this machine's own cores and memory are found", async () => {
   const { local } = await loadConfig({ flags: {}, env: {} });
   expect(local.cpuMilli).toBeGreaterThanOrEqual(1000);
   expect(local.memoryBytes).toBeGreaterThan(64 * 1024 ** 2);
-  expect(local.slots).toBe(Math.min(256, (local.cpuMilli / 1000) * 2));
+  expect(local.slots).toBe(Math.min(256, (local.cpuMilli / 1000) * 3));
 });
 
 test("flags win over the environment, which wins over the file", async () => {
@@ -251,7 +251,7 @@ test("variables of others are left alone", async () => {
 });
 
 test("what the command keeps for itself is no field", async () => {
-  expect((await load({ flags: { json: true, help: false, port: undefined, "local-slots": "9" } })).local.slots).toBe(4);
+  expect((await load({ flags: { json: true, help: false, port: undefined, "local-slots": "9" } })).local.slots).toBe(6);
 });
 
 test("the result cannot be changed", async () => {

@@ -6,7 +6,7 @@ import type { WrittenConfig } from "./schema.ts";
 /** Share of the machine's memory that jobs may reserve: the server, its page cache and other programs live in the rest. */
 const MEMORY_SHARE = 0.8;
 /** Measured on two cores: four attempts at once finish many small files sooner than two, as one is made durable while another computes. */
-const SLOTS_PER_CORE = 2;
+const SLOTS_PER_CORE = 3;
 const MAX_INLINE_BYTES = 1024 ** 2;
 
 /** A mistake that only two fields together make. */

@@ -86,7 +86,7 @@ export const CONFIG_SCHEMA = z.strictObject({
     ),
     slots: optionalInteger(
       "Most jobs at once on this machine, whatever they reserve",
-      "two for each core: while one job's files are made durable another computes",
+      "three for each core: while the files of one job are made durable, and the namespaces of another, a third computes",
       1,
       65_536,
     ),

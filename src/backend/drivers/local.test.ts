@@ -77,7 +77,11 @@ function backend(supervise: (host: AttemptHost) => Promise<void>, over: Partial<
   return made;
 }
 
-const run = (made: Backend): Promise<void> => new Promise((resolve) => made.start(LEASED, resolve));
+/** Resolves when nothing of the attempt is left to do. */
+async function run(made: Backend): Promise<void> {
+  await new Promise<void>((resolve) => made.start(LEASED, resolve));
+  await vi.waitFor(() => expect(made.running()).toEqual([]), { timeout: 10_000 });
+}
 const stage = (host: AttemptHost, key: string): Promise<StagedOutput> =>
   host.stageOutput({ bucket: "b", key, contentType: "text/plain" }, `/${key}`, "move");
 
@@ -87,6 +91,27 @@ beforeEach(async () => {
 });
 
 describe("the local backend", () => {
+  it("gives the place back once, as soon as the attempt's end is on its way to the database", async () => {
+    const committed = Promise.withResolvers<FinishedAttempt>();
+    const state = {
+      startAttempt: async () => {},
+      stageOutputs: async () => {},
+      finishAttempt: () => committed.promise,
+    };
+    const made = backend(async (host) => host.finish(OK, []), { state });
+    let ended = 0;
+    await new Promise<void>((resolve) => {
+      made.start(LEASED, () => {
+        ended += 1;
+        resolve();
+      });
+    });
+    expect(made.running()).toHaveLength(1);
+    committed.resolve({} as FinishedAttempt);
+    await vi.waitFor(() => expect(made.running()).toEqual([]));
+    expect(ended).toBe(1);
+  });
+
   it("is the supervisor's view of this server", async () => {
     await run(
       backend(async (host) => {

@@ -34,8 +34,8 @@ export function localBackend(options: LocalBackendOptions): Backend {
   const running = new Map<string, Running>();
   const closing = new AbortController();
 
-  async function attempt(leased: LeasedJob, signal: AbortSignal): Promise<void> {
-    const host = localAttemptHost(leased, { ...options, signal, closing: closing.signal });
+  async function attempt(leased: LeasedJob, signal: AbortSignal, ending: () => void): Promise<void> {
+    const host = localAttemptHost(leased, { ...options, signal, closing: closing.signal, ending });
     try {
       await options.supervise(orderOf(leased), host);
     } catch (error) {
@@ -51,11 +51,16 @@ export function localBackend(options: LocalBackendOptions): Backend {
     workers: async () => [{ name: options.name, ...options.worker }],
     start(leased, ended) {
       const abort = new AbortController();
-      const done = attempt(leased, abort.signal)
+      let isFree = false;
+      const free = (): void => {
+        if (!isFree) ended();
+        isFree = true;
+      };
+      const done = attempt(leased, abort.signal, free)
         .catch((error: unknown) => log.error("an attempt could not be ended", { job: leased.lease.jobId, error }))
         .then(() => {
           running.delete(keyOf(leased.lease));
-          ended();
+          free();
         });
       running.set(keyOf(leased.lease), { lease: leased.lease, abort, done });
     },

@@ -18,6 +18,8 @@ interface HostOptions extends Pick<LocalBackendOptions, "state" | "blobs" | "log
   readonly signal: AbortSignal;
   /** Aborted when the server can wait no longer: a finish that cannot be committed is then left to the next start. */
   readonly closing: AbortSignal;
+  /** Called when the attempt's end is on its way to the database: every process of it is gone by then. May be called more than once. */
+  ending(): void;
 }
 
 const FIRST_RETRY_MS = 100;
@@ -48,7 +50,10 @@ export function localAttemptHost(leased: LeasedJob, options: HostOptions): Local
     let defects = 0;
     for (let tries = 1; ; tries += 1) {
       try {
-        await state.finishAttempt(lease, result, outputs, log, clock.now());
+        const committed = state.finishAttempt(lease, result, outputs, log, clock.now());
+        // Whoever takes the place is leased behind this call, so in the same commit: one wait for the disk for both, and none between them.
+        options.ending();
+        await committed;
         return;
       } catch (error) {
         if (isSluiceError(error, "LEASE_STALE") || options.closing.aborted) throw error;
