@@ -7,6 +7,7 @@ import { openCgroups } from "./bubblewrap/cgroup-detect.ts";
 import { Doctor } from "./bubblewrap/doctor.ts";
 import { diagnose, INSTALL_LINE, sentence } from "./bubblewrap/failure.ts";
 import { HostRoot } from "./bubblewrap/host-root.ts";
+import { ImageRoots } from "./bubblewrap/image-root.ts";
 import { closeInherited } from "./bubblewrap/inherited-descriptors.ts";
 import { BubblewrapInstance, type InstanceDriver } from "./bubblewrap/instance.ts";
 import { type Bwrap, findBwrap, makeRuntimeFolder, removeLeftFolders } from "./bubblewrap/machine.ts";
@@ -84,6 +85,7 @@ export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<Bub
     callFilter: writeCallFilter(callFilter) ? callFilter : null,
     pool,
     hostRoot,
+    imageRoots: new ImageRoots({ runtimeFolder, gid: uids === null ? null : (options.gid ?? DEFAULT_GID) }),
     runtimeFolder,
   });
 }
@@ -101,6 +103,7 @@ interface Parts {
   readonly callFilter: string | null;
   readonly pool: SlotPool;
   readonly hostRoot: HostRoot;
+  readonly imageRoots: ImageRoots;
   readonly runtimeFolder: string;
 }
 
@@ -124,9 +127,9 @@ class BubblewrapSandbox implements Sandbox {
       disablesUserns: bwrap?.disablesUserns ?? false,
       callFilter: parts.callFilter,
       graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
-      insideUid: INSIDE_ID,
-      insideGid: INSIDE_ID,
+      insideIds: { uid: INSIDE_ID, gid: INSIDE_ID },
       rootMounts: () => hostRoot.mounts(),
+      imageRoots: parts.imageRoots,
       explain: (output) => sentence(diagnose(output)),
     };
     this.#doctor = new Doctor({
@@ -178,7 +181,7 @@ class BubblewrapSandbox implements Sandbox {
       throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
     }
     await this.reclaim();
-    const slot = this.#parts.pool.take();
+    const slot = this.#parts.pool.take(spec.root.kind === "image");
     this.#living.add(spec.id);
     const release = async (freed: Slot, empty: boolean): Promise<void> => {
       this.#living.delete(spec.id);

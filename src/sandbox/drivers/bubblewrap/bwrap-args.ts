@@ -3,8 +3,12 @@ import type { NetworkMode } from "../../../core/service.ts";
 import type { SandboxMount } from "../../sandbox.ts";
 
 export interface BwrapJob {
-  /** Options for the read-only root. */
+  /** Host path of a whole root, writable; null where it is put together by `root`. */
+  readonly wholeRoot: string | null;
+  /** Options for the parts of the root, all read-only. */
   readonly root: readonly string[];
+  /** Folders inside that the script may not look into. */
+  readonly hidden: readonly string[];
   readonly mounts: readonly SandboxMount[];
   readonly workingDirectory: string;
   readonly env: Readonly<Record<string, string>>;
@@ -38,12 +42,15 @@ export function bwrapArgs(job: BwrapJob): Buffer {
     "--new-session",
     ...["--cap-drop", "ALL"],
     ...["--uid", String(job.insideUid), "--gid", String(job.insideGid), "--hostname", job.hostname],
+    ...(job.wholeRoot === null ? [] : ["--bind", job.wholeRoot, "/"]),
     ...["--proc", "/proc", "--dev", "/dev"],
     ...job.root,
     ...(job.network === "host" ? ["--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"] : []),
     ...sharedMemory(job.sharedMemoryBytes),
     ...job.mounts.flatMap((mount) => mountOptions(mount, job.visiblePath)),
-    ...["--remount-ro", "/", "--chdir", job.workingDirectory, "--clearenv"],
+    ...job.hidden.flatMap((path) => ["--perms", "0000", "--tmpfs", path, "--remount-ro", path]),
+    ...(job.wholeRoot === null ? ["--remount-ro", "/"] : []),
+    ...["--chdir", job.workingDirectory, "--clearenv"],
     ...environmentOptions(job.env),
   ];
   return Buffer.from(`${args.join("\0")}\0`);

@@ -25,7 +25,7 @@ const FRESH_FOR_MS = 5_000;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const OTHERS_READ = 0o004;
 
-const HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+export const HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
 /** A copy of the listed part of /etc, with hosts and resolv.conf of its own and an account for the script. Only what everybody on the
  *  machine may read is copied: the server may be root. A changed source makes a new copy beside the old one, which running sandboxes

@@ -93,6 +93,8 @@ describe("HostRoot", () => {
 
 describe("bwrapArgs", () => {
   const job: BwrapJob = {
+    wholeRoot: null,
+    hidden: [],
     root: ["--ro-bind", "/usr", "/usr"],
     mounts: [
       { kind: "folder", source: "/data/work", target: "/work", readOnly: false },

@@ -1,6 +1,11 @@
+import { mkdirSync } from "node:fs";
 import { SluiceError } from "../../../core/errors.ts";
+import { removeTree } from "../../../lib/remove-tree.ts";
 import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
+import type { ImageRootSpec, ImageRoots } from "./image-root.ts";
+import { ROOT_CHANGES, ROOT_CHANGES_ENTRIES } from "./image-root.ts";
+import { type InsideIds, imageUser } from "./image-user.ts";
 import { runFileText } from "./launcher-script.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
@@ -13,9 +18,10 @@ export interface InstanceDriver {
   readonly disablesUserns: boolean;
   readonly callFilter: string | null;
   readonly graceMs: number;
-  readonly insideUid: number;
-  readonly insideGid: number;
+  /** Who a script is in a root that is no image. */
+  readonly insideIds: InsideIds;
   readonly rootMounts: () => readonly string[];
+  readonly imageRoots: ImageRoots;
   readonly visiblePath: (path: string) => string;
   readonly explain: (output: string) => string;
   /** Gives the slot back, or sets it aside when it could not be emptied. */
@@ -48,10 +54,20 @@ export class BubblewrapInstance implements Instance {
   /** Gives the work folder to the slot's user. */
   async prepare(): Promise<void> {
     const { workFolder, outputFolder, workEntries } = this.#spec;
+    const changes = this.#makeRootChanges();
     // What a script has been in is looked at anew: a link may stand where a folder was.
-    const entries = this.#untouched === null ? (workEntries ?? null) : null;
+    const entries = this.#untouched === null && workEntries !== undefined ? [...workEntries, ...changes] : null;
     this.#given = { times: new Map(), entries: null };
     this.#given = await giveFolder(workFolder, this.#slot.user, outputFolder, entries);
+  }
+
+  /** Folders for what the script changes in its root; a second run goes on with the changes of the first. */
+  #makeRootChanges(): readonly string[] {
+    if (this.#spec.root.kind === "host") return [];
+    if (this.#untouched === null) {
+      for (const entry of ROOT_CHANGES_ENTRIES) mkdirSync(`${this.#spec.workFolder}/${entry}`, { mode: 0o755 });
+    }
+    return ROOT_CHANGES_ENTRIES;
   }
 
   async exec(options: ExecOptions): Promise<ExecResult> {
@@ -111,6 +127,7 @@ export class BubblewrapInstance implements Instance {
       // What counts for the slot is that nothing runs in it; a folder that cannot be taken back is its owner's loss.
       empty = true;
       if (this.#given !== null) await this.#takeBack();
+      if (this.#spec.root.kind === "image") await removeTree(`${this.#spec.workFolder}/${ROOT_CHANGES}`);
     } finally {
       await this.#driver.release(this.#slot, empty);
     }
@@ -141,20 +158,25 @@ export class BubblewrapInstance implements Instance {
     if (network === "outbound")
       throw new SluiceError("INTERNAL", "Cannot run in the sandbox: its network is not possible");
     const counted = this.#slot.cgroup !== null;
+    const image = this.#spec.root.kind === "image" ? this.#imageParts(this.#spec.root) : null;
+    const ids = image?.ids ?? this.#driver.insideIds;
     const args = bwrapArgs({
-      root: this.#driver.rootMounts(),
+      wholeRoot: image === null ? null : this.#slot.rootMount,
+      root: image === null ? this.#driver.rootMounts() : [],
+      hidden: image?.hidden ?? [],
       mounts: this.#spec.mounts,
       workingDirectory: this.#spec.workingDirectory,
       env: exec.env,
       network,
       hostname: this.#spec.hostname,
-      insideUid: this.#driver.insideUid,
-      insideGid: this.#driver.insideGid,
+      insideUid: ids.uid,
+      insideGid: ids.gid,
       disablesUserns: this.#driver.disablesUserns,
       sharedMemoryBytes: counted ? null : Math.ceil(limits.memoryBytes / 2),
       visiblePath: this.#driver.visiblePath,
     });
     const runFile = runFileText({
+      makeRoot: image?.makeRoot ?? "",
       bwrapPath: this.#driver.bwrapPath,
       callFilter: this.#driver.callFilter,
       argv: exec.argv,
@@ -167,11 +189,24 @@ export class BubblewrapInstance implements Instance {
       limits,
       workFolder: this.#spec.workFolder,
       exec,
+      maps: image?.maps ?? null,
       args,
       runFile,
       graceMs: this.#driver.graceMs,
       takeBack: () => this.#takeBack(),
       explain: this.#driver.explain,
     });
+  }
+
+  #imageParts(root: ImageRootSpec) {
+    const { workFolder, mounts } = this.#spec;
+    const { imageRoots, visiblePath } = this.#driver;
+    const slot = this.#slot;
+    return {
+      ids: imageUser(root.user, root.layers),
+      maps: imageRoots.maps(root, slot),
+      makeRoot: imageRoots.prepare({ root, slot, workFolder, mounts, visiblePath }),
+      hidden: mounts.filter(({ source }) => source === workFolder).map(({ target }) => `${target}/${ROOT_CHANGES}`),
+    };
   }
 }

@@ -35,6 +35,7 @@ test.each(SHELLS)("%s takes every quoted word as it is", (shell) => {
 test.each(SHELLS)("%s understands the launcher and the run file", (shell) => {
   const argv = shell === "busybox" ? ["busybox", "sh"] : [shell];
   const run = runFileText({
+    makeRoot: "",
     bwrapPath: "/usr/bin/bwrap",
     callFilter: "/run/filter",
     argv: HOSTILE,
@@ -49,6 +50,7 @@ test.each(SHELLS)("%s understands the launcher and the run file", (shell) => {
 
 test("limits are set before bubblewrap starts, in the shell's units", () => {
   const text = runFileText({
+    makeRoot: "",
     bwrapPath: "/usr/bin/bwrap",
     callFilter: "/run/filter",
     argv: ["true"],

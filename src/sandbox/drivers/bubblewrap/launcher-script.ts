@@ -2,14 +2,16 @@
  *
  *  Arguments: the slot's folder, and `own-uid` or `shared-uid`. Descriptors: 0 takes one line a job, 3 answers, 4 ends with the server.
  *
- *  It first waits for a line, because the server moves it into its control group meanwhile: everything it starts is born there.
- *  Then `ready WATCHDOG-PID`; then for each line it sources the slot's `run` file in a subshell, which becomes bubblewrap, and
- *  answers with the exit code. No byte of a user's reaches this shell but as a quoted argument in `run`.
+ *  It says that it is born, and waits for a line, because the server moves it into its control group meanwhile (everything it starts is born
+ *  there) and gives its user namespace ids, where it has one. Then `ready WATCHDOG-PID`; then for each line it sources the slot's `run` file in a
+ *  subshell, which becomes bubblewrap, and answers with the exit code. What `run` mounted for the job at `root` is unmounted first. No byte of a
+ *  user's reaches this shell but as a quoted argument in `run`.
  *
  *  The watchdog reads descriptor 4, which ends when the server dies, however it dies. Then it kills what the slot runs: with a
  *  user id of the slot's own everything of that id (`-O` makes sure that the shell has that id, and is not root); else the
  *  sandbox's first process, by the id that bubblewrap wrote down, and its own process group. */
 export const LAUNCHER_SCRIPT = `d=$1
+echo born >&3
 read -r _ || exit 1
 umask 077
 rm -f "$d/out" "$d/err"
@@ -31,12 +33,17 @@ exec 4<&-
 echo "ready $w" >&3
 while read -r _; do
   ( . "$d/run" )
-  echo "$?" >&3
+  c=$?
+  [ -e "$d/root/etc" ] && umount "$d/root"
+  echo "$c" >&3
 done
 `;
 
 /** What the shell sources for one job. */
 export interface RunFile {
+  /** Commands that make the root, run in the slot's folder as its user; empty for a root that is there. When one fails, what it said is the job's
+   *  output, and nothing is started. */
+  readonly makeRoot: string;
   readonly bwrapPath: string;
   /** File with the filter of system calls; null where there is none. */
   readonly callFilter: string | null;
@@ -69,9 +76,10 @@ export function runFileText(run: RunFile): string {
   const argv = run.argv.map(quote).join(" ");
   const [filterOption, filterFile] =
     run.callFilter === null ? ["", ""] : ["--seccomp 6 ", ` 6<${quote(run.callFilter)}`];
+  const root = run.makeRoot === "" ? "" : `cd "$d" && ${run.makeRoot} && cd / || exit 1\n`;
   return `exec 3>&- </dev/null >"$d/out" ${error}
 ${limits.join("\n")}
-exec ${quote(run.bwrapPath)} --args 4 --json-status-fd 5 ${filterOption}-- ${argv} 4<"$d/args" 5>"$d/status"${filterFile}
+${root}exec ${quote(run.bwrapPath)} --args 4 --json-status-fd 5 ${filterOption}-- ${argv} 4<"$d/args" 5>"$d/status"${filterFile}
 `;
 }
 

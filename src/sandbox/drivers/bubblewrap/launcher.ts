@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { SluiceError } from "../../../core/errors.ts";
+import { type IdMaps, writeIdMaps } from "./id-maps.ts";
 import { LAUNCHER_SCRIPT } from "./launcher-script.ts";
 import { sendSignal } from "./signals.ts";
 
@@ -13,6 +14,8 @@ export interface LauncherOptions {
   readonly user: { readonly uid: number; readonly gid: number } | null;
   /** Moves the shell into the slot's control group before it starts anything. */
   readonly join: (pid: number) => Promise<void>;
+  /** Ids of a user namespace for the shell, in which it can mount; null for none. */
+  readonly maps: IdMaps | null;
 }
 
 /** A job's end as the launcher saw it: bubblewrap's exit code, or `lost` when the launcher itself was killed. */
@@ -53,9 +56,11 @@ export class Launcher {
     if (child.pid === undefined || input === null || !isReadable(output)) throw await spawnFailure(child);
     input.on("error", () => {});
     try {
+      await answer(child, output, options.folder, /^born\n/);
+      if (options.maps !== null) writeIdMaps(child.pid, options.maps);
       await options.join(child.pid);
       input.write("go\n");
-      const watchdogPid = await readyLine(child, output, options.folder);
+      const watchdogPid = Number(await answer(child, output, options.folder, /^ready (\d+)\n/));
       const launcher = new Launcher(child, child.pid, input, output, watchdogPid);
       launcher.#hold(false);
       return launcher;
@@ -122,7 +127,9 @@ export class Launcher {
 
 function spawnShell(options: LauncherOptions, errors: number): ChildProcess {
   const identity = options.user === null ? "shared-uid" : "own-uid";
-  return spawn("/bin/sh", ["-c", LAUNCHER_SCRIPT, "sluice-launcher", options.folder, identity], {
+  const shell = ["/bin/sh", "-c", LAUNCHER_SCRIPT, "sluice-launcher", options.folder, identity];
+  const [program = "", ...args] = options.maps === null ? shell : [...OWN_NAMESPACES, ...shell];
+  return spawn(program, args, {
     stdio: ["pipe", "ignore", errors, "pipe", "pipe"],
     detached: true,
     cwd: "/",
@@ -130,6 +137,9 @@ function spawnShell(options: LauncherOptions, errors: number): ChildProcess {
     ...(options.user ?? {}),
   });
 }
+
+/** util-linux's; it becomes the shell. */
+const OWN_NAMESPACES = ["unshare", "--user", "--mount", "--"];
 
 async function spawnFailure(child: ChildProcess): Promise<SluiceError> {
   const reason = await Promise.race([
@@ -139,8 +149,8 @@ async function spawnFailure(child: ChildProcess): Promise<SluiceError> {
   return new SluiceError("SANDBOX_UNAVAILABLE", `Cannot start a sandbox's launcher: ${reason}`);
 }
 
-/** Waits for `ready PID`. */
-function readyLine(child: ChildProcess, output: Readable, folder: string): Promise<number> {
+/** Waits for a line; resolves with what its pattern captures. */
+function answer(child: ChildProcess, output: Readable, folder: string, line: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";
     const fail = (why: string): void => {
@@ -151,10 +161,10 @@ function readyLine(child: ChildProcess, output: Readable, folder: string): Promi
     const onExit = (): void => fail("its shell ended before it was ready");
     const onData = (chunk: string): void => {
       text += chunk;
-      const match = /^ready (\d+)\n/.exec(text);
+      const match = line.exec(text);
       if (match === null) return;
       settle();
-      resolve(Number(match[1]));
+      resolve(match[1] ?? "");
     };
     const timer = setTimeout(() => fail(`it was not ready within ${READY_WITHIN_MS} ms`), READY_WITHIN_MS);
     const settle = (): void => {

@@ -1,6 +1,7 @@
 import { SluiceError } from "../../../core/errors.ts";
 import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
 import type { CgroupCounts } from "./cgroup.ts";
+import type { IdMaps } from "./id-maps.ts";
 import { JobOutput } from "./job-output.ts";
 import type { LaunchEnd } from "./launcher.ts";
 import { LimitWatch, sizeLimit } from "./limit-watch.ts";
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly limits: SandboxLimits;
   readonly workFolder: string;
   readonly exec: ExecOptions;
+  /** Ids of a user namespace that the launcher needs; null for none. */
+  readonly maps: IdMaps | null;
   /** Bubblewrap's options and the shell's text. */
   readonly args: Buffer;
   readonly runFile: string;
@@ -65,7 +68,7 @@ export class Run {
 
   async result(): Promise<ExecResult> {
     const { slot } = this.#options;
-    await slot.ready();
+    await slot.ready(this.#options.maps);
     await slot.limit(this.#options.limits);
     this.#startedAt = performance.now();
     if (this.#cause !== null) return this.#stoppedBeforeStart();

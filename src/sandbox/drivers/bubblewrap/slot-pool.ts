@@ -28,11 +28,15 @@ export class SlotPool {
     mkdirSync(options.folder, { recursive: true, mode: 0o711 });
   }
 
-  /** The lowest free slot: low ones stay warm.
+  /** The lowest free slot: low ones stay warm. One whose launcher is of the wrong kind is taken only where there is no other.
+   *  @param mountsRoots whether the launcher must mount roots
    *  @throws SluiceError SANDBOX_UNAVAILABLE when all are held */
-  take(): Slot {
+  take(mountsRoots: boolean): Slot {
     this.#idle.sort((a, b) => b.index - a.index);
-    const slot = this.#idle.pop() ?? this.#make();
+    const fitting = this.#idle.findLastIndex((slot) => slot.mountsRoots === mountsRoots);
+    const spare = this.#idle.length < this.#options.warm && this.#made < this.#options.count;
+    const [found] = fitting >= 0 ? this.#idle.splice(fitting, 1) : [spare ? undefined : this.#idle.pop()];
+    const slot = found ?? this.#make();
     this.#held.add(slot);
     return slot;
   }

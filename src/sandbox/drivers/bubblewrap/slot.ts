@@ -6,6 +6,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -13,6 +14,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SluiceError } from "../../../core/errors.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup } from "./cgroup.ts";
+import type { IdMaps } from "./id-maps.ts";
 import { type LaunchEnd, Launcher } from "./launcher.ts";
 import { isAlive, namespaceOf, parentOf, processesOfUids, processTree } from "./proc-table.ts";
 import { sendSignal } from "./signals.ts";
@@ -32,6 +34,9 @@ interface SandboxStatus {
 
 /** Processes of the driver in a slot's group: launcher, watchdog, bubblewrap outside, bubblewrap as the sandbox's first process. */
 export const OWN_PROCESSES = 4;
+
+/** Where the launcher mounts a root, in the slot's folder. */
+export const ROOT_MOUNT = "root";
 
 /** How long processes that are just ending are given before they count as left behind. */
 const ENDING_WITHIN_MS = 15;
@@ -57,7 +62,10 @@ export class Slot {
   readonly #folder: string;
   readonly #args: number;
   readonly #status: number;
+  readonly #links = new Map<string, string>();
   #launcher: Launcher | null = null;
+  /** Of the launcher's user namespace; null where it has none of its own. */
+  #maps: IdMaps | null = null;
   #run = "";
   #maimed = false;
 
@@ -70,6 +78,8 @@ export class Slot {
     mkdirSync(folder, { mode: 0o700 });
     this.#args = this.#ownFile("args");
     this.#status = this.#ownFile("status");
+    mkdirSync(this.rootMount, { mode: 0o700 });
+    if (user !== null) chownSync(this.rootMount, user.uid, user.gid);
     if (user !== null) chownSync(folder, user.uid, user.gid);
   }
 
@@ -82,17 +92,38 @@ export class Slot {
     return `${this.#folder}/err`;
   }
 
-  /** Starts the launcher if it is not there, or not whole: the kernel may end it or its watchdog when the slot is out of memory.
+  /** Where the launcher mounts a root, in its own namespace. */
+  get rootMount(): string {
+    return `${this.#folder}/${ROOT_MOUNT}`;
+  }
+
+  /** True where the launcher has namespaces of its own; another kind of root needs another launcher. */
+  get mountsRoots(): boolean {
+    return this.#maps !== null;
+  }
+
+  /** Makes a link in the slot's folder. */
+  point(name: string, target: string): void {
+    if (this.#links.get(name) === target) return;
+    rmSync(`${this.#folder}/${name}`, { force: true });
+    symlinkSync(target, `${this.#folder}/${name}`);
+    this.#links.set(name, target);
+  }
+
+  /** Starts the launcher if it is not there, or not whole (the kernel may end it or its watchdog when the slot is out of memory), or of another kind.
+   *  @param maps ids of a user namespace of its own; null for none
    *  @throws SluiceError SANDBOX_UNAVAILABLE */
-  async ready(): Promise<void> {
-    if (this.#launcher?.alive && !this.#maimed) return;
+  async ready(maps: IdMaps | null): Promise<void> {
+    if (this.#launcher?.alive && !this.#maimed && JSON.stringify(maps) === JSON.stringify(this.#maps)) return;
     if (this.#launcher !== null) await this.killAll();
+    this.#maps = maps;
     this.cgroup?.revive();
     this.#maimed = false;
     this.#launcher = await Launcher.start({
       folder: this.#folder,
       user: this.user,
       join: async (pid) => this.cgroup?.join(pid),
+      maps,
     });
   }
 

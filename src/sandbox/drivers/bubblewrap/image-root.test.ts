@@ -1,0 +1,187 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RunOptions, type RunResult, SandboxBench } from "../../testing/sandbox-bench.ts";
+
+const IMAGES_UID = 199_999;
+const SLOTS_GID = 200_000;
+const isRoot = process.geteuid?.() === 0;
+
+/** Two layers with a few programs of this machine, as the store of images would have left them. */
+function makeLayers(parent: string): string[] {
+  const [programs, more] = [`${parent}/aaaa`, `${parent}/bbbb`];
+  for (const name of ["sh", "cat", "ls", "id", "rm", "mkdir", "sleep"]) copyProgram(`/bin/${name}`, programs);
+  writeIn(programs, "etc/passwd", "root:x:0:0::/root:/bin/sh\nold:x:5:5::/:/bin/sh\n");
+  writeIn(programs, "usr/share/base", "base\n");
+  writeIn(more, "etc/passwd", "root:x:0:0::/root:/bin/sh\nworker:x:33:44::/:/bin/sh\n");
+  writeIn(more, "etc/group", "staff:x:77:\n");
+  writeIn(more, "usr/share/more", "more\n");
+  give(parent);
+  return [programs, more];
+}
+
+function copyProgram(path: string, root: string): void {
+  const libraries = execFileSync("ldd", [path], { encoding: "utf8" }).match(/\/lib[^ )]*/g) ?? [];
+  for (const file of [path, ...libraries]) {
+    mkdirSync(dirname(root + file), { recursive: true });
+    copyFileSync(file, root + file);
+    chmodSync(root + file, 0o755);
+  }
+}
+
+function writeIn(root: string, path: string, text: string): void {
+  mkdirSync(dirname(`${root}/${path}`), { recursive: true });
+  writeFileSync(`${root}/${path}`, text);
+}
+
+/** To the owner of images, with his rights for the slots' group. */
+function give(parent: string): void {
+  execFileSync("chmod", ["-R", "g=u", parent]);
+  if (isRoot) execFileSync("chown", ["-R", `${IMAGES_UID}:${SLOTS_GID}`, parent]);
+}
+
+describe("a root that is an image", () => {
+  let bench: SandboxBench;
+  let layers: string[];
+
+  beforeAll(async () => {
+    bench = await SandboxBench.open("bubblewrap");
+    mkdirSync(`${bench.folder}/layers`);
+    layers = makeLayers(`${bench.folder}/layers`);
+  });
+  afterAll(() => bench.close());
+
+  async function run(
+    script: string,
+    options: RunOptions & { user?: string; layers?: string[] } = {},
+  ): Promise<RunResult> {
+    const workFolder = bench.workFolder();
+    const root = {
+      kind: "image",
+      digest: "sha256:0",
+      reference: "test",
+      layers: options.layers ?? layers,
+      user: options.user ?? "",
+    } as const;
+    const instance = await bench.sandbox.create({ ...bench.spec(workFolder, options), root });
+    try {
+      return await bench.runIn(instance, script, options);
+    } finally {
+      await instance.destroy();
+      expect(existsSync(`${workFolder}/.root`)).toBe(false);
+    }
+  }
+
+  test("shows the layers, the upper over the lower, and nothing of this machine", async () => {
+    const { out, exitCode } = await run("cat /usr/share/base /usr/share/more /etc/passwd; ls /; ls /usr");
+    expect(exitCode).toBe(0);
+    expect(out).toContain("base\nmore\nroot:x:0:0");
+    expect(out).not.toContain("old:x:5");
+    const top = out.split("\n").slice(4);
+    expect(top).toEqual(["bin", "dev", "etc", "lib", "lib64", "proc", "sys", "tmp", "usr", "work", "share", ""]);
+  });
+
+  test("can be written everywhere, and the next sandbox sees nothing of it", async () => {
+    const changes =
+      "echo more >>/usr/share/base; rm /usr/share/more; mkdir /opt; echo x >/opt/x; cat /usr/share/base; ls /usr/share /opt";
+    expect(await run(changes)).toMatchObject({ exitCode: 0, out: "base\nmore\n/opt:\nx\n\n/usr/share:\nbase\n" });
+    expect(await run("ls /usr/share; ls -d /opt")).toMatchObject({ out: expect.stringContaining("base\nmore\n") });
+    expect((await run("ls -d /opt")).exitCode).not.toBe(0);
+    expect(readFileSync(`${layers[0]}/usr/share/base`, "utf8")).toBe("base\n");
+  });
+
+  test("USER is honoured, by number and by the image's own accounts", async () => {
+    const ids = "id -u; id -g";
+    expect(await run(ids)).toMatchObject({ out: "0\n0\n" });
+    expect(await run(ids, { user: "1234" })).toMatchObject({ out: "1234\n0\n" });
+    expect(await run(ids, { user: "1234:55" })).toMatchObject({ out: "1234\n55\n" });
+    expect(await run(ids, { user: "worker" })).toMatchObject({ out: "33\n44\n" });
+    expect(await run(ids, { user: "worker:staff" })).toMatchObject({ out: "33\n77\n" });
+    await expect(run(ids, { user: "old" })).rejects.toMatchObject({ code: "IMAGE_UNSUPPORTED" });
+  });
+
+  test("has no capability and no way to mount, whoever the user is inside", async () => {
+    const { out } = await run("cat /proc/self/status; cat /proc/self/uid_map");
+    expect(out).toMatch(/CapEff:\s0000000000000000/);
+    expect(out).toMatch(/CapBnd:\s0000000000000000/);
+    expect(out).toMatch(/NoNewPrivs:\s1/);
+  });
+
+  test("does not show where its changes lie", async () => {
+    const { out } = await run("echo x >/usr/share/x; ls -A /work/.root; cat /work/.root/upper/usr/share/x; echo end");
+    expect(out).not.toContain("upper\n");
+    expect(out).not.toMatch(/^x$/m);
+    expect(out).toContain("end");
+  });
+
+  test("what it changes counts as its disk", async () => {
+    const script = "i=0; while [ $i -lt 12 ]; do cat /bin/* >>/usr/share/large; i=$((i+1)); done; sleep 5";
+    expect(await run(script, { limits: { diskBytes: 2 ** 22 } })).toMatchObject({ limit: "disk" });
+  });
+
+  test.each([
+    ["/etc", "etc"],
+    ["/tmp", "tmp"],
+    ["/proc", "proc"],
+    ["/dev", "dev"],
+    ["the folder of the job", "work"],
+  ])("a link of the image at %s leads nowhere", async (_, name) => {
+    const parent = `${bench.folder}/evil-${name}`;
+    const [programs, outside] = [`${parent}/cccc`, `${bench.folder}/outside-${name}`];
+    mkdirSync(programs, { recursive: true });
+    mkdirSync(outside, { mode: 0o777 });
+    chmodSync(outside, 0o777);
+    cpSync(layers[0] ?? "", programs, { recursive: true, verbatimSymlinks: true });
+    execFileSync("rm", ["-rf", `${programs}/${name}`]);
+    symlinkSync(`/../../oldroot${outside}`, `${programs}/${name}`);
+    give(parent);
+    const { exitCode } = await run("echo done", { layers: [programs] });
+    expect(exitCode).toBe(0);
+    expect(readdirSync(outside)).toEqual([]);
+  });
+
+  test.runIf(isRoot)("runs as a user of this machine who is neither root nor the owner of images", async () => {
+    const uids: number[] = [];
+    await run("sleep 5", {
+      whileRunning: async (instance) => {
+        for (let tries = 0; uids.length === 0 && tries < 500; tries++) {
+          const pids = (instance as unknown as { hostProcesses(): number[] }).hostProcesses();
+          for (const pid of pids) uids.push(lstatSync(`/proc/${pid}`).uid);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        await instance.stop(0);
+      },
+    });
+    expect(uids.length).toBeGreaterThan(0);
+    for (const uid of uids) {
+      expect(uid).toBeGreaterThanOrEqual(200_000);
+      expect(uid).not.toBe(IMAGES_UID);
+    }
+  });
+
+  test("layers that are gone are said so", async () => {
+    await expect(run("true", { layers: [`${bench.folder}/layers/none`] })).rejects.toMatchObject({
+      code: "SANDBOX_UNAVAILABLE",
+      message: expect.stringContaining("layers are gone"),
+    });
+  });
+
+  test("slots change between roots, and side by side", async () => {
+    const all = Array.from({ length: 12 }, async (_, n) =>
+      n % 2 === 0 ? (await run(`echo ${n}`)).out : (await bench.run(`echo ${n}`)).out,
+    );
+    expect(await Promise.all(all)).toEqual(Array.from({ length: 12 }, (_, n) => `${n}\n`));
+  });
+});
