@@ -33,6 +33,7 @@ export interface RunOptions {
   /** Mounts besides the work folder at /work. */
   readonly mounts?: readonly SandboxMount[];
   readonly network?: SandboxSpec["network"];
+  readonly root?: SandboxSpec["root"];
   readonly outputFolder?: string;
   readonly workEntries?: readonly string[];
   readonly onOutput?: (chunk: Buffer, stream: "out" | "err") => void | Promise<void>;
@@ -83,7 +84,7 @@ export class SandboxBench {
   spec(workFolder: string, options: RunOptions = {}): SandboxSpec {
     return {
       id: workFolder.slice(this.folder.length + 1),
-      root: { kind: "host" },
+      root: options.root ?? { kind: "host" },
       workFolder,
       ...(options.outputFolder === undefined ? {} : { outputFolder: options.outputFolder }),
       ...(options.workEntries === undefined ? {} : { workEntries: options.workEntries }),

@@ -1,12 +1,19 @@
 /** Runs sandboxes as whoever starts it and prints what came of it as JSON: for tests of the driver as an ordinary user.
  *  Arguments: a folder that belongs to the user. */
+import { mkdirSync } from "node:fs";
 import { SandboxBench } from "./sandbox-bench.ts";
+import { imageRoot, makeLayers } from "./test-image.ts";
 
 const bench = await SandboxBench.open("bubblewrap");
 const up = Promise.withResolvers<void>();
+mkdirSync(`${bench.folder}/layers`);
+const root = imageRoot(makeLayers(`${bench.folder}/layers`), "worker");
 const report = await bench.sandbox.probe();
 const runs = {
   plain: await bench.run("echo hello; id -un; exit 7"),
+  image: await bench.run("id -u; echo more >>/usr/share/base; rm /usr/share/more; cat /usr/share/base; ls /usr/share", {
+    root,
+  }),
   background: await bench.run("sleep 300 & sleep 300 & exit 0"),
   memory: await bench.run("head -c 300000000 /dev/zero | tail -c 290000000 | sleep 5", {
     limits: { memoryBytes: 64 * 2 ** 20 },

@@ -59,6 +59,11 @@ describe.runIf(process.geteuid?.() === 0)("as an ordinary user", async () => {
     expect(runs.locked).toMatchObject({ exitCode: 0, limit: null });
   });
 
+  test("an image is a root that can be written", () => {
+    expect(guard("image-root")).toBe("enforced");
+    expect(runs.image).toMatchObject({ exitCode: 0, out: "33\nbase\nmore\nbase\n" });
+  });
+
   test("limits hold, by looking where the kernel does not help", () => {
     expect(runs.memory).toMatchObject({ limit: "memory" });
     expect(runs.shm?.exitCode).not.toBe(0);

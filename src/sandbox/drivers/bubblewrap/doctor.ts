@@ -3,6 +3,7 @@ import type { Guard, SandboxReport } from "../../sandbox.ts";
 import type { CgroupTree, NoCgroups } from "./cgroup.ts";
 import { diagnose, INSTALL_LINE } from "./failure.ts";
 import { enforced, missing, testGuards, weaker } from "./guard-tests.ts";
+import { testImageRoot } from "./image-root-test.ts";
 import type { BubblewrapInstance } from "./instance.ts";
 import type { Bwrap } from "./machine.ts";
 import { namespaceOf, uidOf } from "./proc-table.ts";
@@ -41,15 +42,17 @@ export class Doctor {
   async examine(thorough: boolean): Promise<SandboxReport> {
     if (this.#options.bwrap === null) return this.#broken("bubblewrap is not installed", INSTALL_LINE);
     let seen: Seen | null = null;
-    const trial = await runTrial(this.#options.create, this.#options.folder, "sleep 10", {}, async (instance) => {
-      seen = await look(instance);
+    const trial = await runTrial(this.#options.create, this.#options.folder, "sleep 10", {
+      look: async (instance) => {
+        seen = await look(instance);
+      },
     });
     if (trial.result === null || seen === null) {
       const { why, mend } = diagnose(trial.output === "" ? trial.error : trial.output);
       return this.#broken(why, mend);
     }
     const tested = thorough ? await testGuards(this.#options) : [];
-    const guards = [...this.#seenGuards(seen), ...this.#standingGuards()];
+    const guards = [...this.#seenGuards(seen), await testImageRoot(this.#options), ...this.#standingGuards()];
     return {
       driver: "bubblewrap",
       works: true,

@@ -29,6 +29,12 @@ describe("diagnose", () => {
     );
   });
 
+  test("a file system that cannot hold the changes to an image", () => {
+    const found = diagnose("mount: root: wrong fs type, bad option, bad superblock on overlay.\n", settings({}));
+    expect(found.why).toBe("the image cannot be mounted ('wrong fs type, bad option, bad superblock on overlay.')");
+    expect(found.mend).toContain("ext4");
+  });
+
   test("a path that the sandbox's user cannot reach", () => {
     const found = diagnose("bwrap: Can't find source path /data/work/1: Permission denied", settings({}));
     expect(sentence(found)).toContain("chmod o+x");

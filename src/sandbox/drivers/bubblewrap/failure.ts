@@ -16,6 +16,13 @@ export function diagnose(output: string, setting: (path: string) => string | nul
   if (said === "" || said.includes("not found") || /bwrap: No such file/.test(output)) {
     return { why: "bubblewrap is not installed where it was found before", mend: INSTALL_LINE };
   }
+  const mount = /^mount: (?:root: )?(.*)$/m.exec(output);
+  if (mount !== null) {
+    return {
+      why: `the image cannot be mounted ('${mount[1]}')`,
+      mend: "Linux 5.11 or newer is needed, with the data directory on ext4, xfs or btrfs",
+    };
+  }
   if (NAMESPACES.test(said))
     return { why: `bubblewrap says '${said}'${namespaceCause(setting).why}`, mend: namespaceCause(setting).mend };
   const program = /^execvp (.*): (.*)$/.exec(said);

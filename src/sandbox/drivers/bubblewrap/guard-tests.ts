@@ -1,4 +1,4 @@
-import type { Guard } from "../../sandbox.ts";
+import type { Guard, SandboxLimits } from "../../sandbox.ts";
 import type { DoctorOptions } from "./doctor.ts";
 import { runTrial, type Trial } from "./trial.ts";
 
@@ -22,8 +22,8 @@ const HIDDEN = "/home /root /run /var /srv /mnt /media /sys /boot";
 /** Breaks every limit once, in sandboxes side by side. Takes about a second. */
 export async function testGuards(options: DoctorOptions): Promise<Guard[]> {
   const counted = "version" in options.cgroups;
-  const trial = (script: string, limits: Parameters<typeof runTrial>[3] = {}): Promise<Trial> =>
-    runTrial(options.create, options.folder, script, limits);
+  const trial = (script: string, limits: Partial<SandboxLimits> = {}): Promise<Trial> =>
+    runTrial(options.create, options.folder, script, { limits });
   const tests: Promise<Guard>[] = [
     trial("head -c 300000000 /dev/zero | tail -c 290000000 >/dev/null", { memoryBytes: 64 * MEBIBYTE }).then((seen) =>
       stoppedBy("memory", seen),

@@ -1,56 +1,10 @@
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  copyFileSync,
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunOptions, type RunResult, SandboxBench } from "../../testing/sandbox-bench.ts";
+import { giveToImages, IMAGES_UID, imageRoot, makeLayers } from "../../testing/test-image.ts";
 
-const IMAGES_UID = 199_999;
-const SLOTS_GID = 200_000;
 const isRoot = process.geteuid?.() === 0;
-
-/** Two layers with a few programs of this machine, as the store of images would have left them. */
-function makeLayers(parent: string): string[] {
-  const [programs, more] = [`${parent}/aaaa`, `${parent}/bbbb`];
-  for (const name of ["sh", "cat", "ls", "id", "rm", "mkdir", "sleep"]) copyProgram(`/bin/${name}`, programs);
-  writeIn(programs, "etc/passwd", "root:x:0:0::/root:/bin/sh\nold:x:5:5::/:/bin/sh\n");
-  writeIn(programs, "usr/share/base", "base\n");
-  writeIn(more, "etc/passwd", "root:x:0:0::/root:/bin/sh\nworker:x:33:44::/:/bin/sh\n");
-  writeIn(more, "etc/group", "staff:x:77:\n");
-  writeIn(more, "usr/share/more", "more\n");
-  give(parent);
-  return [programs, more];
-}
-
-function copyProgram(path: string, root: string): void {
-  const libraries = execFileSync("ldd", [path], { encoding: "utf8" }).match(/\/lib[^ )]*/g) ?? [];
-  for (const file of [path, ...libraries]) {
-    mkdirSync(dirname(root + file), { recursive: true });
-    copyFileSync(file, root + file);
-    chmodSync(root + file, 0o755);
-  }
-}
-
-function writeIn(root: string, path: string, text: string): void {
-  mkdirSync(dirname(`${root}/${path}`), { recursive: true });
-  writeFileSync(`${root}/${path}`, text);
-}
-
-/** To the owner of images, with his rights for the slots' group. */
-function give(parent: string): void {
-  execFileSync("chmod", ["-R", "g=u", parent]);
-  if (isRoot) execFileSync("chown", ["-R", `${IMAGES_UID}:${SLOTS_GID}`, parent]);
-}
 
 describe("a root that is an image", () => {
   let bench: SandboxBench;
@@ -68,20 +22,10 @@ describe("a root that is an image", () => {
     options: RunOptions & { user?: string; layers?: string[] } = {},
   ): Promise<RunResult> {
     const workFolder = bench.workFolder();
-    const root = {
-      kind: "image",
-      digest: "sha256:0",
-      reference: "test",
-      layers: options.layers ?? layers,
-      user: options.user ?? "",
-    } as const;
-    const instance = await bench.sandbox.create({ ...bench.spec(workFolder, options), root });
-    try {
-      return await bench.runIn(instance, script, options);
-    } finally {
-      await instance.destroy();
-      expect(existsSync(`${workFolder}/.root`)).toBe(false);
-    }
+    const root = imageRoot(options.layers ?? layers, options.user);
+    const result = await bench.run(script, { ...options, root }, workFolder);
+    expect(existsSync(`${workFolder}/.root`)).toBe(false);
+    return result;
   }
 
   test("shows the layers, the upper over the lower, and nothing of this machine", async () => {
@@ -146,7 +90,7 @@ describe("a root that is an image", () => {
     cpSync(layers[0] ?? "", programs, { recursive: true, verbatimSymlinks: true });
     execFileSync("rm", ["-rf", `${programs}/${name}`]);
     symlinkSync(`/../../oldroot${outside}`, `${programs}/${name}`);
-    give(parent);
+    giveToImages(parent);
     const { exitCode } = await run("echo done", { layers: [programs] });
     expect(exitCode).toBe(0);
     expect(readdirSync(outside)).toEqual([]);

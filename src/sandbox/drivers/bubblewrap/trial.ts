@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { removeTree } from "../../../lib/remove-tree.ts";
-import type { ExecResult, SandboxLimits, SandboxSpec } from "../../sandbox.ts";
+import type { ExecResult, SandboxLimits, SandboxMount, SandboxRoot, SandboxSpec } from "../../sandbox.ts";
 import type { BubblewrapInstance } from "./instance.ts";
 
 export interface Trial {
@@ -26,14 +26,20 @@ const ROOMY: SandboxLimits = {
 
 let counter = 0;
 
-/** Runs a shell script in a real sandbox with a work folder of its own (its working directory), and leaves nothing behind.
- *  `look` sees the sandbox while it runs; then it is stopped. */
+export interface TrialOptions {
+  readonly limits?: Partial<SandboxLimits>;
+  /** Sees the sandbox while it runs; then it is stopped. */
+  readonly look?: (instance: BubblewrapInstance) => Promise<void>;
+  readonly root?: SandboxRoot;
+  readonly mounts?: readonly SandboxMount[];
+}
+
+/** Runs a shell script in a real sandbox with a work folder of its own (its working directory), and leaves nothing behind. */
 export async function runTrial(
   create: CreateSandbox,
   parent: string,
   script: string,
-  limits: Partial<SandboxLimits> = {},
-  look?: (instance: BubblewrapInstance) => Promise<void>,
+  { limits = {}, look, root = { kind: "host" }, mounts = [] }: TrialOptions = {},
 ): Promise<Trial> {
   counter += 1;
   const id = `probe-${process.pid}-${counter}`;
@@ -43,9 +49,9 @@ export async function runTrial(
   try {
     const instance = await create({
       id,
-      root: { kind: "host" },
+      root,
       workFolder,
-      mounts: [{ kind: "folder", source: workFolder, target: "/work", readOnly: false }],
+      mounts: [{ kind: "folder", source: workFolder, target: "/work", readOnly: false }, ...mounts],
       workingDirectory: "/work",
       limits: { ...ROOMY, ...limits },
       network: "none",

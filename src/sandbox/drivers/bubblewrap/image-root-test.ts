@@ -1,0 +1,35 @@
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import type { Guard, SandboxMount } from "../../sandbox.ts";
+import type { DoctorOptions } from "./doctor.ts";
+import { diagnose } from "./failure.ts";
+import { enforced, missing } from "./guard-tests.ts";
+import { runTrial } from "./trial.ts";
+
+/** Whether this machine can give an image as a writable root: tried with one of this machine's own /usr. */
+export async function testImageRoot({ create, folder }: DoctorOptions): Promise<Guard> {
+  const layers = `${folder}/layers`;
+  rmSync(layers, { recursive: true, force: true });
+  mkdirSync(`${layers}/machine`, { recursive: true, mode: 0o755 });
+  const mounts = showPrograms(`${layers}/machine`);
+  try {
+    const root = { kind: "image", digest: "", reference: "probe", layers: [`${layers}/machine`], user: "" } as const;
+    const { result, output, error } = await runTrial(create, folder, "echo changed >/changed", { root, mounts });
+    if (result?.exitCode === 0) return enforced("image-root");
+    const { why, mend } = diagnose(output === "" ? error : output);
+    return missing("image-root", `An image cannot be a root here: ${why}`, mend);
+  } finally {
+    rmSync(layers, { recursive: true, force: true });
+  }
+}
+
+/** Links where the machine has them; what it has as folders is mounted. */
+function showPrograms(layer: string): SandboxMount[] {
+  const names = ["usr", ...readdirSync("/").filter((name) => name === "bin" || name.startsWith("lib"))];
+  return names.flatMap((name) => {
+    const stats = lstatSync(`/${name}`);
+    if (stats.isSymbolicLink()) symlinkSync(readlinkSync(`/${name}`), `${layer}/${name}`);
+    return stats.isDirectory()
+      ? [{ kind: "folder", source: `/${name}`, target: `/${name}`, readOnly: true } as const]
+      : [];
+  });
+}
