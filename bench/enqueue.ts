@@ -23,6 +23,9 @@ const BY: Principal = { issuer: "local", subject: ADMIN_SUBJECT, groups: [], sco
 const SERVICE: Service = {
   name: "hash",
   image: "host",
+  imageDigest: null,
+  imagePullSecrets: [],
+  imagePrefetch: false,
   script: "sha256sum\n",
   resources: { cpu: 200, memory: 64 * 2 ** 20, disk: 2 ** 30 },
   cpuLimit: false,

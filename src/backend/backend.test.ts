@@ -104,6 +104,9 @@ const DRIVERS: Record<string, Driver> = {
 const SERVICE: Service = {
   name: "thumbs",
   image: "host",
+  imageDigest: null,
+  imagePullSecrets: [],
+  imagePrefetch: false,
   script: ":",
   resources: { cpu: 100 },
   cpuLimit: false,

@@ -20,6 +20,7 @@ export const ERROR_CODES = {
     retryable: true,
     means: "The image's registry cannot be reached or does not answer as it should",
   },
+  IMAGE_IN_USE: { status: 409, retryable: true, means: "A running job needs the image" },
   IMAGE_INVALID: { status: 400, retryable: false, means: "The image's bytes are not what they should be" },
   NETWORK_UNSUPPORTED: {
     status: 400,

@@ -16,7 +16,7 @@ export const isTerminal = (state: JobState): boolean => TERMINAL_STATES.includes
 export type AttemptState = "LEASED" | "RUNNING" | "STOPPING" | "ENDED";
 
 /** Why an attempt ended, and so why its job failed when it did.
- *  The script's own: exit (non-zero), signal, timeout, memory, disk, files, pids, output_name, output_conflict, output_invalid.
+ *  The script's own: exit (non-zero), signal, timeout, memory, disk, files, pids, image (it cannot be had or run), output_name, output_conflict, output_invalid.
  *  Not the script's: lost (lease), infrastructure, stopped (by the server's own stop), cancelled. Of the job: loop, poison. */
 export type Reason =
   | "exit"
@@ -26,6 +26,7 @@ export type Reason =
   | "disk"
   | "files"
   | "pids"
+  | "image"
   | "output_name"
   | "output_conflict"
   | "output_invalid"

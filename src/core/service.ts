@@ -24,7 +24,13 @@ export interface Service {
   readonly name: string;
   /** `host` or an OCI reference. */
   readonly image: string;
-  /** The script's text, LF line ends. */
+  /** `sha256:<64 hex>`: the manifest that `image` stood for when it was applied; null for `host`, and while it is only described. */
+  readonly imageDigest: string | null;
+  /** Names of credentials in the server's configuration that its registry is asked with. */
+  readonly imagePullSecrets: readonly string[];
+  /** True pulls the image when it is applied, not with the first job. */
+  readonly imagePrefetch: boolean;
+  /** The script's text, LF line ends; empty where the image's own program runs. */
   readonly script: string;
   /** What one attempt reserves: `cpu` in milli-cores, `memory` and `disk` in bytes, `gpu` in devices. */
   readonly resources: Resources;

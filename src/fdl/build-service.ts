@@ -41,6 +41,9 @@ export function buildService(
   return {
     name,
     image,
+    imageDigest: null,
+    imagePullSecrets: textsIn(definition, "image_pull_secrets"),
+    imagePrefetch: booleanIn(definition, "image_prefetch"),
     script,
     resources: resourcesOf(definition, server, findings),
     cpuLimit: booleanIn(definition, "cpu_limit"),

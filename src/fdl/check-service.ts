@@ -30,10 +30,18 @@ export const ANY_SERVER: ServerAbilities = {
 /** Refuses what this server cannot run as it is asked for: it never runs a service in another image, with a weaker network, or with less. */
 export function checkService(spec: Service, server: ServerAbilities, findings: Findings): void {
   if (spec.image !== "host" && !server.images) {
-    const message = `this server cannot run the image "${spec.image}" yet`;
-    findings.wrong(["image"], message, "use image: host and programs of this machine", "IMAGE_UNSUPPORTED");
+    const message = `this machine cannot run the image "${spec.image}"`;
+    const cure = "sluice doctor says why; image: host runs programs of this machine";
+    findings.wrong(["image"], message, cure, "IMAGE_UNSUPPORTED");
   } else checkNetwork(spec, server, findings);
   if (server.capacity !== null) checkCapacity(spec, server.capacity, findings);
+}
+
+/** Only an image has a program of its own to run. @param script as it was written */
+export function requireScript(script: unknown, image: string, findings: Findings): void {
+  if (image !== "host") return;
+  if (script === undefined) findings.wrongKey([], 'the key "script" is missing');
+  else if (script === "") findings.wrong(["script"], "the script is empty");
 }
 
 function checkNetwork(spec: Service, server: ServerAbilities, findings: Findings): void {

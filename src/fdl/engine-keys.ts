@@ -37,8 +37,6 @@ export const ENGINE_KEYS: readonly KeyRow[] = [
   warns("total_cpu", CPU, "", "cores of all jobs of the service together", "use concurrency"),
   warns("ephemeral_storage_request", BYTES, "", "disk to reserve", "use disk"),
   warns("enable_sgx", BOOLEAN, false, "an SGX enclave for each job", "it has no SGX enclaves"),
-  warns("image_prefetch", BOOLEAN, false, "pull the image before the first job", "it prefetches no images"),
-  warns("image_pull_secrets", { is: "texts" }, [], "credentials of a private registry", "it pulls no private images"),
   warns(
     "synchronous",
     { is: "section", section: "synchronous" },

@@ -58,6 +58,9 @@ test("what is not given is as OSCAR has it, and as we do where OSCAR has nothing
   expect(parsed?.spec).toEqual({
     name: "s",
     image: "host",
+    imageDigest: null,
+    imagePullSecrets: [],
+    imagePrefetch: false,
     script: "echo s.sh\n",
     resources: { cpu: 200, memory: 256 * 1024 ** 2, disk: 10 * 1024 ** 3 },
     cpuLimit: false,
@@ -84,6 +87,16 @@ test("an OCI image reaches the world unless it says otherwise", () => {
   expect(parseText(service("image: alpine\nnetwork: none")).services[0]?.spec.network).toBe("none");
 });
 
+test("an image may run without a script, this machine's programs not", () => {
+  const text = "functions:\n  oscar:\n  - local:\n      name: s\n      image: ";
+  expect(parseText(`${text}alpine\n`).services[0]?.spec.script).toBe("");
+  expect(
+    parseText(`${text}host\n`)
+      .problems.map(({ message }) => message)
+      .join(),
+  ).toContain('"script" is missing');
+});
+
 test("values of variables are texts as they were written", () => {
   const [parsed] = parseText(fixtureText("cowsay.yaml")).services;
   expect(parsed?.spec.variables).toEqual({ INPUT_TYPE: "json", WRAP: "040", SHOUT: "yes" });
@@ -93,7 +106,7 @@ test("values of variables are texts as they were written", () => {
 
 test("keys without effect are told with key and service, and kept", () => {
   const [parsed] = parseText(fixtureText("clinic.yaml")).services;
-  const keys = ["enable_sgx", "image_pull_secrets", "vo", "allowed_users", "visibility", "isolation_level"];
+  const keys = ["enable_sgx", "vo", "allowed_users", "visibility", "isolation_level"];
   expect(parsed?.warnings).toHaveLength(keys.length);
   for (const key of keys) {
     expect(

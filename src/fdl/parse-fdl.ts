@@ -4,7 +4,7 @@ import { type JsonObject, type Path, showPath, type TreeEntry, type TreeMap, typ
 import { decodeUtf8 } from "../lib/utf8.ts";
 import { buildService } from "./build-service.ts";
 import { checkLoops, LOOP_CURE, loopWarning } from "./check-loops.ts";
-import { checkService, type ServerAbilities } from "./check-service.ts";
+import { checkService, requireScript, type ServerAbilities } from "./check-service.ts";
 import { type FileShape, readFileShape } from "./file-shape.ts";
 import { Findings, type Problem, placed } from "./findings.ts";
 import { readSection } from "./read-section.ts";
@@ -99,6 +99,7 @@ function readService(
   const { script, ...full } = readSection(whole, "service", [], own, { service: nameIn(node), file: true });
   const text = typeof script === "string" ? readScript(script, own, options) : "";
   const spec = buildService({ ...full, cluster_id: clusterId }, text, options.server, own);
+  requireScript(script, spec.image, own);
   checkService(spec, options.server, own);
   for (const finding of own.problems) {
     const [key = ""] = finding.path;

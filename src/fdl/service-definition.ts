@@ -1,7 +1,7 @@
 import type { Service } from "../core/service.ts";
 import { type Json, type JsonObject, jsonOf, treeOf } from "../lib/tree.ts";
 import { buildService } from "./build-service.ts";
-import { checkService, type ServerAbilities } from "./check-service.ts";
+import { checkService, requireScript, type ServerAbilities } from "./check-service.ts";
 import { isObject } from "./definition-values.ts";
 import { Findings, placed, problemsError } from "./findings.ts";
 import type { SectionName } from "./key-row.ts";
@@ -22,8 +22,9 @@ export function serviceFromDefinition(
   const tree = treeOf(json);
   const name = nameIn(json);
   const { script, ...definition } = readSection(tree, "service", [], findings, { service: name, file: false });
-  const text = typeof script === "string" ? scriptIn(script, findings) : "";
+  const text = typeof script === "string" && script !== "" ? scriptIn(script, findings) : "";
   const spec = buildService(definition, text, server, findings);
+  requireScript(script, spec.image, findings);
   checkService(spec, server, findings);
   if (findings.problems.length > 0) {
     const problems = findings.problems.map((finding) => placed(tree, finding));

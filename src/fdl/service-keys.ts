@@ -31,13 +31,31 @@ export const SERVICE_KEYS: readonly KeyRow[] = [
     means: "an OCI image, or `host`: an allow-list of this machine's own programs, read-only",
   },
   {
+    key: "image_pull_secrets",
+    type: { is: "texts" },
+    default: [],
+    dialect: "oscar",
+    effect: "acts",
+    to: "imagePullSecrets",
+    means: "names of credentials, from the server's configuration, for a private registry",
+  },
+  {
+    key: "image_prefetch",
+    type: { is: "boolean" },
+    default: false,
+    dialect: "oscar",
+    effect: "acts",
+    to: "imagePrefetch",
+    means: "pull the image when the service is applied, not with its first job",
+  },
+  {
     key: "script",
     type: { is: "text" },
-    required: true,
     dialect: "oscar",
     effect: "acts",
     to: "script",
-    means: "in a file: the path of the script beside it; in the API: its text. Line ends become LF",
+    means:
+      "in a file: the path of the script beside it; in the API: its text. Line ends become LF. Without one the image's own program runs",
   },
   {
     key: "cpu",

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { isSluiceError } from "../core/errors.ts";
+import { isSluiceError, type SluiceError } from "../core/errors.ts";
 import type { AttemptResult, Reason } from "../core/job.ts";
+import type { Images } from "../images/images.ts";
 import { crashPoint } from "../lib/crash-point.ts";
 import type { Log } from "../lib/log.ts";
 import type { ExecResult, Instance, Sandbox, SandboxMount } from "../sandbox/sandbox.ts";
@@ -9,15 +10,16 @@ import type { AttemptFolder } from "./attempt-folder.ts";
 import type { AttemptFolders } from "./attempt-folders.ts";
 import type { AbortReason, AttemptHost, AttemptOrder } from "./attempt-host.ts";
 import { attemptLimits, type LimitDefaults } from "./attempt-limits.ts";
+import { type AttemptRoot, hostRoot, imageRoot } from "./attempt-root.ts";
 import { type CollectedOutputs, collectOutputs } from "./collect-outputs.ts";
-import { isHostProgram, scriptCommand } from "./interpreter.ts";
 import { LastLine } from "./last-line.ts";
 import { abortedEnd, attemptUsage, failedEnd, type ScriptEnd, scriptEnd } from "./outcome.ts";
 import { scriptEnvironment, stagedInputPath } from "./script-environment.ts";
-import { SCRIPT_PATHS } from "./script-paths.ts";
 
 export interface AttemptOptions extends LimitDefaults {
   readonly sandbox: Sandbox;
+  /** Null or absent: only `host` runs. */
+  readonly images?: Images | null;
   readonly folders: AttemptFolders;
   /** RESOURCE_ID: the name of this machine. */
   readonly node: string;
@@ -40,8 +42,8 @@ export async function runAttempt(order: AttemptOrder, host: AttemptHost, options
 }
 
 /** ```
- *  folder → input → sandbox ─▶ script ∥ `started` ─▶ sandbox gone ─▶ outputs staged (exit 0 only) ─▶ finish ∥ folder given back
- *     └───────┴────────┴─────────┴── fault, abort or stale lease ──────────────┴──────────────────────▶ finish
+ *  image → folder → input → sandbox ─▶ script ∥ `started` ─▶ sandbox gone ─▶ outputs staged (exit 0 only) ─▶ finish ∥ folder given back
+ *    └───────┴───────┴────────┴─────────┴── fault, abort or stale lease ──────────────┴──────────────────────▶ finish
  *  ```
  *  The script starts before `started` is durable: the wait for the disk would be added to every job, and a stale lease, which only that call
  *  finds out, still publishes nothing. An abort while the script runs wins over what the script makes of SIGTERM: its exit 0 is no success then.
@@ -56,6 +58,7 @@ class AttemptRun {
   #folder: AttemptFolder | null = null;
   #untouched: ReadonlySet<string> = new Set();
   #instance: Instance | null = null;
+  #root: AttemptRoot | null = null;
   #exec: ExecResult | null = null;
   #collected = NO_OUTPUTS;
   #isStale = false;
@@ -91,27 +94,40 @@ class AttemptRun {
   async #runToEnd(): Promise<ScriptEnd> {
     const { spec } = this.#order.revision;
     const limits = attemptLimits(spec, this.#options);
+    const root = await this.#takeRoot();
+    if (this.#aborted !== null) return abortedEnd(this.#aborted, null);
     const folder = await this.#takeFolder();
     const input = await this.#placeInput(folder);
     this.#instance = await this.#options.sandbox.create({
       id: this.#id,
-      root: { kind: "host" },
+      root: root.root,
       workFolder: folder.path,
       outputFolder: folder.output,
       workEntries: folder.entries(input?.source ?? null),
       mounts: input === null ? folder.mounts : [...folder.mounts, input],
-      workingDirectory: SCRIPT_PATHS.home,
+      workingDirectory: root.workingDirectory,
       limits,
       network: spec.network,
       hostname: "sluice",
     });
-    const aborted = this.#aborted ?? (await this.#runScript(this.#instance));
+    const aborted = this.#aborted ?? (await this.#runScript(this.#instance, root));
     await this.#destroySandbox();
     if (this.#exec === null || aborted !== null) return abortedEnd(aborted ?? "stopped", this.#exec);
     for (const note of this.#exec.notes) this.#say(note);
     const end = scriptEnd(this.#exec, limits, this.#lastLine.text(this.#secrets));
     if (end.outcome === "ok") await this.#collect(folder);
     return this.#abandoned === null ? end : abortedEnd(this.#abandoned, this.#exec);
+  }
+
+  async #takeRoot(): Promise<AttemptRoot> {
+    const { spec, owner } = this.#order.revision;
+    const { images = null, extraPaths } = this.#options;
+    const say = (sentence: string): void => this.#say(sentence);
+    this.#root =
+      spec.image === "host"
+        ? hostRoot(extraPaths)
+        : await imageRoot(spec, { images, owner, signal: this.#host.signal, say });
+    return this.#root;
   }
 
   async #takeFolder(): Promise<AttemptFolder> {
@@ -130,15 +146,13 @@ class AttemptRun {
   }
 
   /** Returns why the script was ended from outside; null when it ended by itself or by a limit. */
-  async #runScript(instance: Instance): Promise<AbortReason | null> {
+  async #runScript(instance: Instance, root: AttemptRoot): Promise<AbortReason | null> {
     const { signal } = this.#host;
-    const { argv, warning } = scriptCommand(this.#order.revision.spec.script, SCRIPT_PATHS.script, (program) =>
-      isHostProgram(program, this.#options.extraPaths),
-    );
+    const { argv, warning } = root.command(this.#order.revision.spec.script);
     if (warning !== null) this.#say(warning);
     const running = instance.exec({
       argv,
-      env: scriptEnvironment(this.#order, this.#options.node),
+      env: scriptEnvironment(this.#order, this.#options.node, root.env),
       separateStdout: false,
       onOutput: (chunk) => {
         this.#lastLine.add(chunk);
@@ -190,8 +204,7 @@ class AttemptRun {
   #endOf(error: unknown): ScriptEnd {
     if (this.#aborted !== null) return abortedEnd(this.#aborted, this.#exec);
     if (isSluiceError(error, "LEASE_STALE")) return abortedEnd("lost", this.#exec);
-    const reason = isSluiceError(error, "OUTPUT_INVALID") ? scriptsFault(error.details?.reason) : "infrastructure";
-    if (isSluiceError(error)) return failedEnd(reason, error.message, this.#exec);
+    if (isSluiceError(error)) return failedEnd(reasonOf(error), error.message, this.#exec);
     if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
       return failedEnd("infrastructure", "the file system of the data directory is full: free space on it", this.#exec);
     }
@@ -216,6 +229,8 @@ class AttemptRun {
     const instance = this.#instance;
     this.#instance = null;
     await instance?.destroy();
+    this.#root?.release();
+    this.#root = null;
     if (instance) this.#untouched = instance.untouched();
   }
 
@@ -254,8 +269,9 @@ class AttemptRun {
   }
 }
 
-function scriptsFault(reason: unknown): Reason {
-  return reason === "output_name" ? "output_name" : "output_invalid";
+function reasonOf({ code, details, retryable }: SluiceError): Reason {
+  if (code === "OUTPUT_INVALID") return details?.reason === "output_name" ? "output_name" : "output_invalid";
+  return code.startsWith("IMAGE_") && !retryable ? "image" : "infrastructure";
 }
 
 /** True when the promise settles, either way, before the time is over. */

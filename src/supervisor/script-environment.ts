@@ -13,12 +13,18 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   TMPDIR: SCRIPT_PATHS.tmp,
 };
 
-/** The whole environment of a script. Later ones win: defaults, the service's variables, its secrets, and what describes this attempt.
- *  @param node RESOURCE_ID: the machine that runs it */
-export function scriptEnvironment(order: AttemptOrder, node: string): Record<string, string> {
+/** The whole environment of a script. Later ones win: defaults, the image's, the service's variables, its secrets, and what describes this attempt.
+ *  @param node RESOURCE_ID: the machine that runs it
+ *  @param image what the image sets */
+export function scriptEnvironment(
+  order: AttemptOrder,
+  node: string,
+  image: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const { spec } = order.revision;
   return {
     ...DEFAULTS,
+    ...image,
     LOG_LEVEL: spec.logLevel,
     ...spec.variables,
     ...spec.secrets,

@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[] | "*"> = {
   logs: ["state"],
   images: [],
   sandbox: [],
-  supervisor: ["state", "sandbox"],
+  supervisor: ["state", "sandbox", "images"],
   backend: ["state", "objectstore", "logs", "sandbox", "supervisor"],
   scheduler: ["state"],
   dispatch: ["state", "scheduler", "backend"],

@@ -159,6 +159,9 @@ export function serviceSpec(name: string, resources: Resources = {}, over: Parti
   return {
     name,
     image: "host",
+    imageDigest: null,
+    imagePullSecrets: [],
+    imagePrefetch: false,
     script: "true\n",
     resources,
     cpuLimit: false,

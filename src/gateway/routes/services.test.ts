@@ -82,9 +82,9 @@ it("refuses an image that it cannot run, with the cure, and makes nothing", asyn
 
 it("says in a header what it keeps but cannot honour", async () => {
   start();
-  const response = await send("POST", "/system/services", definitionOf("thumbs", { image_prefetch: true }));
+  const response = await send("POST", "/system/services", definitionOf("thumbs", { enable_sgx: true }));
   expect(response.statusCode).toBe(201);
-  expect(String(response.headers["sluice-warning"])).toContain("image_prefetch");
+  expect(String(response.headers["sluice-warning"])).toContain("enable_sgx");
 });
 
 it("applies all, and says what became of each", async () => {

@@ -32,6 +32,9 @@ export function service(name: string, input = "", output = "", over: Partial<Ser
   return {
     name,
     image: "host",
+    imageDigest: null,
+    imagePullSecrets: [],
+    imagePrefetch: false,
     script: ":\n",
     resources: { cpu: 500 },
     cpuLimit: false,

@@ -17,6 +17,9 @@ export function entry(folder: string, over: Partial<StorageEntry> = {}): Storage
 const SPEC: Service = {
   name: "thumbs",
   image: "host",
+  imageDigest: null,
+  imagePullSecrets: [],
+  imagePrefetch: false,
   script: "true\n",
   resources: { cpu: 500, memory: 256 * 1024 ** 2, disk: 1024 ** 3 },
   cpuLimit: false,

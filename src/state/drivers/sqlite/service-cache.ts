@@ -97,13 +97,16 @@ export class ServiceCache {
   }
 }
 
+/** What revisions of before 0.2 do not say. */
+const BEFORE_IMAGES = { imageDigest: null, imagePullSecrets: [], imagePrefetch: false };
+
 export function toRevision(row: RevisionRow): Revision {
   return {
     id: row.id,
     service: row.service,
     owner: row.owner,
     createdAt: row.created_at,
-    spec: JSON.parse(row.spec) as Service,
+    spec: { ...BEFORE_IMAGES, ...(JSON.parse(row.spec) as Service) },
   };
 }
 
