@@ -27,6 +27,7 @@ export const COMMANDS = {
   doctor: { summary: "Say what this machine can sandbox, and mend it", load: () => import("./commands/doctor.ts") },
   login: { summary: "Remember a server and its credentials", load: () => import("./commands/login.ts") },
   context: { summary: "List, choose or forget remembered servers", load: () => import("./commands/context.ts") },
+  images: { summary: "List, pull or remove container images", load: () => import("./commands/images.ts") },
   store: { summary: "Check every stored byte, and mend what can be", load: () => import("./commands/store.ts") },
   backup: { summary: "Copy a running server's data", load: () => import("./commands/backup.ts") },
   restore: { summary: "Make a data directory from a backup", load: () => import("./commands/restore.ts") },

@@ -43,7 +43,7 @@ describe("services", () => {
   });
 
   it("come with the warnings of the server, one each, whatever is in them", async () => {
-    const warnings = await ada.createService(definitionOf("thumbs", { image_prefetch: true, vo: "ä, b" }));
+    const warnings = await ada.createService(definitionOf("thumbs", { enable_sgx: true, vo: "ä, b" }));
     expect(warnings).toHaveLength(2);
     for (const warning of warnings) expect(warning).toContain('"thumbs"');
   });

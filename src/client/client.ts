@@ -8,16 +8,19 @@ import type {
   BucketPage,
   Change,
   Config,
+  FreedAnswer,
   Gap,
   Info,
   Job,
   JobDetail,
   JobPage,
   JobState,
+  PullEvent,
   Readiness,
   Service,
   ServiceLogs,
   Status,
+  StoredImage,
   StoreFinding,
 } from "./shapes.ts";
 
@@ -221,18 +224,23 @@ function systemCalls(http: Http) {
     backup: (target: string) =>
       http.json<BackupAnswer>({ method: "POST", path: ["system", "backup"], json: { target }, takes: "lasting" }),
     /** What a check of the store finds, as it goes; `end` is last. An abort ends both. */
-    checkStore: (query: StoreCheckQuery = {}) => checkStore(http, query),
+    checkStore: ({ signal, ...query }: StoreCheckQuery = {}): AsyncGenerator<StoreFinding> =>
+      events(http, { method: "POST", path: ["system", "store", "check"], query }, signal),
+    listImages: () => http.json<StoredImage[]>({ method: "GET", path: ["system", "images"] }),
+    /** How a pull goes on; `end` or `error` is last. An abort gives it up. */
+    pullImage: (image: string, pullSecrets: readonly string[] = [], signal?: AbortSignal): AsyncGenerator<PullEvent> =>
+      events(http, { method: "POST", path: ["system", "images"], json: { image, pull_secrets: pullSecrets } }, signal),
+    removeImage: (digest: string) =>
+      http.json<FreedAnswer>({ method: "DELETE", path: ["system", "images", digest], takes: "lasting" }),
+    pruneImages: () =>
+      http.json<FreedAnswer>({ method: "POST", path: ["system", "images", "prune"], takes: "lasting" }),
   };
 }
 
-async function* checkStore(http: Http, { signal, ...query }: StoreCheckQuery): AsyncGenerator<StoreFinding> {
-  const bytes = http.bytes({
-    method: "POST",
-    path: ["system", "store", "check"],
-    query,
-    headers: { accept: "text/event-stream" },
-    ...(signal === undefined ? {} : { signal }),
-  });
+/** Server-sent events as they come. */
+async function* events<Event>(http: Http, call: HttpCall, signal: AbortSignal | undefined): AsyncGenerator<Event> {
+  const headers = { accept: "text/event-stream" };
+  const bytes = http.bytes({ ...call, headers, ...(signal === undefined ? {} : { signal }) });
   for await (const { data } of readEventStream(bytes)) yield JSON.parse(data);
 }
 
@@ -265,5 +273,6 @@ export type {
   Service,
   ServiceLogs,
   Status,
+  StoredImage,
   StoreFinding,
 } from "./shapes.ts";

@@ -1,6 +1,7 @@
 import type * as buckets from "../gateway/schemas/buckets.ts";
 import type * as changes from "../gateway/schemas/changes.ts";
 import type * as common from "../gateway/schemas/common.ts";
+import type * as images from "../gateway/schemas/images.ts";
 import type * as jobs from "../gateway/schemas/jobs.ts";
 import type * as logs from "../gateway/schemas/service-logs.ts";
 import type * as services from "../gateway/schemas/services.ts";
@@ -25,6 +26,9 @@ export type Status = system.Status;
 export type Readiness = system.Readiness;
 export type BackupAnswer = system.BackupAnswer;
 export type StoreFinding = storeCheck.StoreFinding;
+export type StoredImage = images.StoredImage;
+export type FreedAnswer = images.FreedAnswer;
+export type PullEvent = images.PullEvent;
 export type Problem = common.Problem;
 
 /** Said in the place of changes that are no longer kept: read anew what you follow. */

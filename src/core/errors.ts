@@ -20,6 +20,8 @@ export const ERROR_CODES = {
     retryable: true,
     means: "The image's registry cannot be reached or does not answer as it should",
   },
+  EGRESS_REFUSED: { status: 400, retryable: false, means: "An address that this server does not call for its users" },
+  EGRESS_FAILED: { status: 502, retryable: true, means: "A server outside does not answer, or not as it should" },
   IMAGE_IN_USE: { status: 409, retryable: true, means: "A running job needs the image" },
   IMAGE_INVALID: { status: 400, retryable: false, means: "The image's bytes are not what they should be" },
   NETWORK_UNSUPPORTED: {

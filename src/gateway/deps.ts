@@ -2,6 +2,7 @@ import type { Principal } from "../core/principal.ts";
 import type { DispatchView } from "../dispatch/dispatch.ts";
 import type { ServerAbilities } from "../fdl/check-service.ts";
 import type { Identity } from "../identity/identity.ts";
+import type { Images } from "../images/images.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -42,6 +43,7 @@ export interface GatewayDeps {
   readonly identity: Identity;
   /** What this server can run, for definitions that are applied. */
   abilities(): Promise<ServerAbilities>;
+  readonly images: Images;
   sandboxReport(): Promise<SandboxReport>;
   /** How many objects the embedded store holds. */
   objectCount(): Promise<number>;

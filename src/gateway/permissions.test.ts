@@ -1,5 +1,6 @@
 import type { InjectOptions } from "fastify";
 import { afterAll, describe, expect, it } from "vitest";
+import { fakeDigest } from "../images/testing/fake-images.ts";
 import type { Route } from "./route.ts";
 import { AS, fakeServer } from "./testing/fake-server.ts";
 import { serviceRecord } from "./testing/fake-state.ts";
@@ -56,6 +57,10 @@ const MATRIX: Readonly<Record<string, Row>> = {
   getStatus: USERS,
   backup: ADMIN_ONLY,
   checkStore: ADMIN_ONLY,
+  listImages: ADMIN_ONLY,
+  pullImage: ADMIN_ONLY,
+  pruneImages: ADMIN_ONLY,
+  removeImage: ADMIN_ONLY,
 };
 
 /** Bodies, where a route wants one. */
@@ -66,7 +71,10 @@ const BODIES: Readonly<Record<string, unknown>> = {
   submitJob: { some: "event" },
   createBucket: { bucket_name: "fresh-bucket" },
   backup: { target: "/backups/monday" },
+  pullImage: { image: "known/tool" },
 };
+
+const TOOL_DIGEST = fakeDigest("known/tool");
 
 function world() {
   const server = fakeServer();
@@ -76,6 +84,7 @@ function world() {
   jobs.set("waits", jobOf("waits"));
   jobs.set("done", jobOf("done", { state: "SUCCEEDED", attempt: 1 }));
   objects.set("other/x", objectOf("other", "x"));
+  server.images.put(TOOL_DIGEST, "known/tool");
   return server;
 }
 
@@ -84,6 +93,7 @@ function request(route: Route, who: keyof typeof AS): InjectOptions {
   const url = route.path
     .replace(":name", "thumbs")
     .replace(":bucket", "photos")
+    .replace(":digest", TOOL_DIGEST)
     .replace(/:(id|job)/, finished ? "done" : "waits");
   const body = BODIES[route.id];
   return {

@@ -4,6 +4,7 @@ import { type Route, route } from "./route.ts";
 import { bucketRoutes } from "./routes/buckets.ts";
 import { changeRoutes } from "./routes/changes.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { imageRoutes } from "./routes/images.ts";
 import { jobLogRoutes } from "./routes/job-logs.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { serviceLogRoutes } from "./routes/service-logs.ts";
@@ -26,6 +27,7 @@ export function routeTable(wakeups: Wakeups, http: HttpMetrics): readonly Route[
     ...changeRoutes(wakeups),
     ...bucketRoutes,
     ...systemRoutes,
+    ...imageRoutes,
     ...storeCheckRoutes,
   ];
   const all: readonly Route[] = [...routes, documentRoute(() => all)];

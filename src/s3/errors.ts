@@ -82,6 +82,8 @@ export const S3_CODE_OF: Record<ErrorCode, S3Code> = {
   IMAGE_UNKNOWN: "InvalidRequest",
   IMAGE_DENIED: "AccessDenied",
   REGISTRY_UNREACHABLE: "SlowDown",
+  EGRESS_REFUSED: "InvalidRequest",
+  EGRESS_FAILED: "SlowDown",
   IMAGE_IN_USE: "InvalidRequest",
   IMAGE_INVALID: "InvalidRequest",
   NETWORK_UNSUPPORTED: "InvalidRequest",

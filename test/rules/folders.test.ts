@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[] | "*"> = {
   scheduler: ["state"],
   dispatch: ["state", "scheduler", "backend"],
   client: ["s3"],
-  gateway: ["state", "identity", "jobs", "objectstore", "logs", "dispatch", "events", "fdl", "sandbox"],
+  gateway: ["state", "identity", "jobs", "objectstore", "logs", "dispatch", "events", "fdl", "sandbox", "images"],
   cli: ["client", "fdl", "s3", "config"],
   main: "*",
 };

@@ -5,7 +5,9 @@ import { isAdmin, type Principal } from "../../core/principal.ts";
 import type { Service } from "../../core/service.ts";
 import type { AppliedService, State } from "../../state/state.ts";
 import { empty, json, warningHeaders } from "../answers.ts";
-import { prepareServices } from "../prepare-services.ts";
+import type { GatewayDeps } from "../deps.ts";
+import { pinImages, prefetchImages } from "../pin-images.ts";
+import { type PreparedServices, prepareServices } from "../prepare-services.ts";
 import { type Route, route } from "../route.ts";
 import {
   applyAnswer,
@@ -65,9 +67,10 @@ export const serviceRoutes: readonly Route[] = [
     body: definition,
     startsWork: true,
     answers: { 201: { description: "Created", headers: WARNING_HEADER } },
-    async handle(deps, { by, body }) {
-      const { specs, warnings } = await prepareServices(deps.state, await deps.abilities(), [body]);
+    async handle(deps, { by, body, signal }) {
+      const { specs, warnings } = await preparedBy(deps, by, [body], signal);
       await deps.state.applyServices(by, specs, "create");
+      prefetch(deps, by, specs);
       return empty(201, warningHeaders(warnings));
     },
   }),
@@ -83,10 +86,11 @@ export const serviceRoutes: readonly Route[] = [
     body: definition,
     startsWork: true,
     answers: { 204: { description: "Updated, or the same as before", headers: WARNING_HEADER } },
-    async handle(deps, { by, body }) {
-      const { specs, warnings } = await prepareServices(deps.state, await deps.abilities(), [body]);
+    async handle(deps, { by, body, signal }) {
+      const { specs, warnings } = await preparedBy(deps, by, [body], signal);
       await refuseAbsent(deps.state, by, specs);
       await deps.state.applyServices(by, specs, "update");
+      prefetch(deps, by, specs);
       return empty(204, warningHeaders(warnings));
     },
   }),
@@ -103,11 +107,12 @@ export const serviceRoutes: readonly Route[] = [
     body: applyBody,
     startsWork: true,
     answers: { 200: { description: "What was done, or with dry_run what would be", schema: applyAnswer } },
-    async handle(deps, { by, body, query }) {
-      const { specs, warnings } = await prepareServices(deps.state, await deps.abilities(), body);
+    async handle(deps, { by, body, query, signal }) {
+      const { specs, warnings } = await preparedBy(deps, by, body, signal);
       const services = query.dry_run
         ? await foresee(deps.state, by, specs)
         : await deps.state.applyServices(by, specs, "apply");
+      if (!query.dry_run) prefetch(deps, by, specs);
       return json({ dry_run: query.dry_run, services, warnings });
     },
   }),
@@ -130,6 +135,23 @@ export const serviceRoutes: readonly Route[] = [
     },
   }),
 ];
+
+/** Checked, and with every image pinned. */
+async function preparedBy(
+  deps: GatewayDeps,
+  by: Principal,
+  definitions: readonly unknown[],
+  signal: AbortSignal,
+): Promise<PreparedServices> {
+  const { specs, warnings } = await prepareServices(deps.state, await deps.abilities(), definitions);
+  return { specs: await pinImages(deps.images, by, specs, signal), warnings };
+}
+
+function prefetch({ images, log }: GatewayDeps, by: Principal, specs: readonly Service[]): void {
+  prefetchImages(images, by, specs, ({ name, image }, error) =>
+    log.warn("an image could not be pulled ahead; the first job tries again", { service: name, image, error }),
+  );
+}
 
 /** A service of somebody else answers as one that is not there. */
 async function refuseAbsent(state: State, by: Principal, specs: readonly Service[]): Promise<void> {

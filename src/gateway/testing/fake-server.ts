@@ -5,6 +5,7 @@ import type { StagedBlob } from "../../core/object.ts";
 import { isAdmin, type Principal } from "../../core/principal.ts";
 import type { DispatchView } from "../../dispatch/dispatch.ts";
 import { ANY_SERVER } from "../../fdl/check-service.ts";
+import { type FakeImages, fakeImages } from "../../images/testing/fake-images.ts";
 import type { Jobs, Submission } from "../../jobs/jobs.ts";
 import { createLog } from "../../lib/log.ts";
 import { Proxies } from "../../lib/proxies.ts";
@@ -59,6 +60,7 @@ export interface FakeServer {
   readonly backups: string[];
   /** What a check of the store says. */
   readonly findings: StoreFinding[];
+  readonly images: FakeImages;
   readonly logged: string[];
   readonly logs: Map<string, LogChunk[]>;
   /** Changes what the server says of itself. */
@@ -79,6 +81,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
   const logged: string[] = [];
   const logs = new Map<string, LogChunk[]>();
   const mood = { draining: false, reasons: [] as string[], revoked: false };
+  const images = fakeImages();
   const deps: GatewayDeps = {
     state,
     jobs: fakeJobs(state, submitted),
@@ -90,6 +93,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
     logs: { read: (jobId, attempt) => replay(logs.get(`${jobId}/${attempt}`) ?? []) },
     identity: fakeIdentity(() => mood.revoked),
     abilities: async () => ({ ...ANY_SERVER, images: false }),
+    images,
     sandboxReport: async () => ({ driver: "mock", works: true, guards: [], networks: ["none"] }),
     objectCount: async () => state.tables.objects.size,
     s3KeysOf: async (by) => (isAdmin(by) ? { accessKey: "AK", secretKey: "SK" } : null),
@@ -124,6 +128,7 @@ export function fakeServer(over: { deps?: Partial<GatewayDeps>; facts?: Partial<
     discarded,
     backups,
     findings,
+    images,
     logged,
     logs,
     mood,
