@@ -36,6 +36,19 @@ export interface Config {
     /** Absolute and normal. */
     readonly extraPaths: readonly string[];
   };
+  readonly images: {
+    /** Null: a quarter of the file system. */
+    readonly maxBytes: number | null;
+    readonly plainHttp: readonly string[];
+    readonly privateNetworks: boolean;
+    /** Registry and a host that is asked before it, in this order. */
+    readonly mirrors: readonly (readonly [registry: string, host: string])[];
+    /** Absolute paths of Docker config files: the administrator's own, and those that services name. */
+    readonly dockerConfig: string | null;
+    readonly pullSecrets: Readonly<Record<string, string>>;
+    readonly credentialHelpers: readonly string[];
+    readonly folders: readonly string[];
+  };
   /** null: no limit. */
   readonly timeouts: { readonly defaultMs: number | null; readonly maxMs: number | null; readonly syncMs: number };
   readonly jobs: { readonly keepMs: number };

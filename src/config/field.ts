@@ -197,6 +197,36 @@ export function hostNames(means: string) {
 const isHostName = (written: string): boolean =>
   isIP(written) === 0 && /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(written) && !written.includes("..");
 
+/** Hosts with or without a port, `registry.lab:5000`; lower case. */
+export function hostsWithPorts(means: string) {
+  const facts = { takes: "list of host names, with or without a port", means, byDefault: [] };
+  return field(facts, (value) => {
+    const read = readList(value, isHostWithPort, "no host (write for example registry.example.org:5000)");
+    return "value" in read ? { value: read.value.map((name) => name.toLowerCase()) } : read;
+  });
+}
+
+const isHostWithPort = (written: string): boolean =>
+  /^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(:\d{1,5})?$/.test(written);
+
+/** Names with what they stand for: `NAME=VALUE`. */
+export function pairs(means: string, valueTakes: string) {
+  const facts = { takes: `list of NAME=${valueTakes}`, means, byDefault: [] };
+  return field(facts, (value): Read<readonly (readonly [string, string])[]> => {
+    const read = readList(value, (one) => /^[^=\s]+=.*[^\s]$/.test(one), `not of the form NAME=${valueTakes}`);
+    if (!("value" in read)) return read;
+    return { value: read.value.map((one) => [one.slice(0, one.indexOf("=")), one.slice(one.indexOf("=") + 1)]) };
+  });
+}
+
+/** Words without spaces or slashes. */
+export function words(means: string) {
+  const facts = { takes: "list of words", means, byDefault: [] };
+  return field(facts, (value) =>
+    readList(value, (one) => /^[\w.-]+$/.test(one), "no word of letters, digits, . _ and -"),
+  );
+}
+
 /** Addresses and networks, as a list or a text with commas. */
 export function networks(means: string) {
   const facts = { takes: "list of IP addresses and networks", means, byDefault: [] };

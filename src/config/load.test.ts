@@ -50,6 +50,16 @@ test("without anything, the defaults of a machine of two cores", async () => {
     local: { cpuMilli: 2000, memoryBytes: 8 * 1024 ** 3, diskBytes: null, slots: 6 },
     slots: { uidBase: 200_000, count: 256, gid: 200_000 },
     sandbox: { driver: "bubblewrap", allowHostNetwork: false, extraPaths: [] },
+    images: {
+      maxBytes: null,
+      plainHttp: [],
+      privateNetworks: false,
+      mirrors: [],
+      dockerConfig: null,
+      pullSecrets: {},
+      credentialHelpers: [],
+      folders: [],
+    },
     timeouts: { defaultMs: null, maxMs: null, syncMs: 300_000 },
     jobs: { keepMs: 30 * 86_400_000 },
     changes: { keepMs: 7 * 86_400_000 },
@@ -264,4 +274,23 @@ test("the result cannot be changed", async () => {
 test("keys like those of objects are unknown keys", async () => {
   expect(await problems({ flags: { config: file("__proto__: {port: 1}\nconstructor: 2\n") } })).toHaveLength(2);
   expect((await load()).api.port).toBe(8080);
+});
+
+test("images: registries, mirrors and credentials are read as they are meant", async () => {
+  const env = {
+    SLUICE_IMAGES_PLAIN_HTTP: "Registry.lab:5000,[::1]:5000",
+    SLUICE_IMAGES_MIRRORS: "docker.io=a.lab,docker.io=b.lab:80",
+    SLUICE_IMAGES_PULL_SECRETS: "lab=secrets/lab.json",
+  };
+  const { images } = await load({ env });
+  expect(images).toMatchObject({
+    plainHttp: ["registry.lab:5000", "[::1]:5000"],
+    mirrors: [
+      ["docker.io", "a.lab"],
+      ["docker.io", "b.lab:80"],
+    ],
+    pullSecrets: { lab: "/srv/secrets/lab.json" },
+  });
+  await expect(load({ env: { SLUICE_IMAGES_MIRRORS: "docker.io" } })).rejects.toThrow("not of the form NAME=HOST");
+  await expect(load({ env: { SLUICE_IMAGES_CREDENTIAL_HELPERS: "../x" } })).rejects.toThrow("no word");
 });

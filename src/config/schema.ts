@@ -5,6 +5,7 @@ import {
   choice,
   duration,
   hostNames,
+  hostsWithPorts,
   integer,
   listenHost,
   networks,
@@ -14,9 +15,11 @@ import {
   optionalInteger,
   optionalText,
   optionalUrl,
+  pairs,
   secret,
   sharedPaths,
   text,
+  words,
   yesNo,
 } from "./field.ts";
 
@@ -106,6 +109,34 @@ export const CONFIG_SCHEMA = z.strictObject({
   }),
   host_image: section({
     extra_paths: sharedPaths("What scripts of `image: host` see, read-only, beyond the allow-list of programs"),
+  }),
+  images: section({
+    max_size: optionalBytes(
+      "What the unpacked images may take of the disk; beyond it those of least use are removed",
+      "a quarter of the file system",
+      64 * MIB,
+    ),
+    plain_http: hostsWithPorts(
+      "Registries that speak plain HTTP, and whose addresses anybody may name whatever they are. Loopback is for the administrator in any case",
+    ),
+    private_networks: yesNo(
+      "Let every user name registries in private networks; the administrator may in any case",
+      false,
+    ),
+    mirrors: pairs("Hosts that are asked before a registry, without credentials: `docker.io=mirror.lab:5000`", "HOST"),
+    docker_config: optionalText(
+      "A Docker config file with the registry credentials of the administrator's own services; read when it is needed",
+    ),
+    pull_secrets: pairs(
+      "Docker config files that services may name in `image_pull_secrets`, by the name given here",
+      "PATH",
+    ),
+    credential_helpers: words(
+      "Helpers that these files may call: `NAME` for the program docker-credential-NAME. No other is ever run",
+    ),
+    folders: sharedPaths(
+      "Where archives and layouts lie that any user may name with `image: file:PATH`; the administrator may name any",
+    ),
   }),
   timeouts: section({
     default: optionalDuration(
