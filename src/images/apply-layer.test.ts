@@ -1,58 +1,18 @@
 import { execFileSync } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AppliedLayer, applyLayer } from "./apply-layer.ts";
-import { endOfTar, file, folder, hardLink, inPieces, pax, symlinkTo, tarMember } from "./testing/make-tar.ts";
+import type { AppliedLayer } from "./apply-layer.ts";
+import { LayerStack } from "./testing/layer-stack.ts";
+import { endOfTar, file, folder, hardLink, pax, symlinkTo, tarMember } from "./testing/make-tar.ts";
 
-const LIMITS = { maxBytes: 10_000_000, maxMembers: 5000 };
-
-/** `base/root` is the image's; what lies beside it must stay as it is. */
-let base: string;
-let root: string;
+let stack: LayerStack;
 beforeEach(() => {
-  base = mkdtempSync(join(tmpdir(), "sluice-layer-"));
-  root = join(base, "root");
-  mkdirSync(root);
-  mkdirSync(join(base, "outside"));
-  writeFileSync(join(base, "outside", "victim"), "safe", { mode: 0o600 });
+  stack = new LayerStack();
 });
-afterEach(() => rmSync(base, { recursive: true, force: true }));
+afterEach(() => stack.remove());
 
-const apply = (...members: Buffer[]): Promise<AppliedLayer> =>
-  applyLayer(root, inPieces(Buffer.concat([...members, endOfTar])), LIMITS);
-
-const read = (path: string): string => readFileSync(join(root, path), "utf8");
-
-/** Every path of the root, folders with a slash. */
-function tree(): string[] {
-  const found = execFileSync("find", [root, "-mindepth", "1", "-printf", "%P %y\\n"], { encoding: "latin1" });
-  const lines = found.split("\n").filter((line) => line !== "");
-  return lines.map((line) => (line.endsWith(" d") ? `${line.slice(0, -2)}/` : line.slice(0, -2))).toSorted();
-}
-
-const mode = (path: string): number => statSync(join(root, path)).mode & 0o7777;
-
-function outsideIsSafe(): void {
-  expect(readdirSync(base).toSorted()).toEqual(["outside", "root"]);
-  expect(readdirSync(join(base, "outside"))).toEqual(["victim"]);
-  const victim = join(base, "outside", "victim");
-  expect([readFileSync(victim, "utf8"), statSync(victim).mode & 0o777, statSync(victim).nlink]).toEqual([
-    "safe",
-    0o600,
-    1,
-  ]);
-}
+const apply = (...members: Buffer[]): Promise<AppliedLayer> => stack.apply(...members);
 
 describe("a layer", () => {
   it("becomes files, folders and links with their modes and times", async () => {
@@ -63,57 +23,56 @@ describe("a layer", () => {
       symlinkTo("usr/bin", "../bin"),
       hardLink("bin/alias", "bin/tool"),
     );
-    expect(applied).toEqual({ members: 5, bytes: 3, leftOut: 0 });
-    expect(tree()).toEqual(["bin/", "bin/alias", "bin/tool", "etc/", "etc/secret", "usr/", "usr/bin"]);
-    expect(read("usr/bin/tool")).toBe("#!");
-    expect([mode("bin"), mode("bin/tool"), mode("etc/secret")]).toEqual([0o755, 0o755, 0o644]);
-    expect(statSync(join(root, "bin/tool")).mtimeMs).toBe(1_700_000_000_000);
-    expect(statSync(join(root, "bin")).mtimeMs).toBe(1_700_000_000_000);
-    expect(statSync(join(root, "bin/alias")).ino).toBe(statSync(join(root, "bin/tool")).ino);
+    expect(applied).toEqual({ members: 5, bytes: 3, diskBytes: 7 * 4096, leftOut: 0 });
+    expect(stack.tree()).toEqual(["bin/", "bin/alias", "bin/tool", "etc/", "etc/secret", "usr/", "usr/bin"]);
+    expect(stack.read("usr/bin/tool")).toBe("#!");
+    expect([stack.mode("bin"), stack.mode("bin/tool"), stack.mode("etc/secret")]).toEqual([0o775, 0o775, 0o664]);
+    expect(statSync(join(stack.root, "bin/tool")).mtimeMs).toBe(1_700_000_000_000);
+    expect(statSync(join(stack.root, "bin")).mtimeMs).toBe(1_700_000_000_000);
+    expect(statSync(join(stack.root, "bin/alias")).ino).toBe(statSync(join(stack.root, "bin/tool")).ino);
   });
 
   it("is read as GNU tar writes it, in each of its formats", async () => {
-    mkdirSync(join(base, "in", "deep".repeat(30), "folder"), { recursive: true });
-    writeFileSync(join(base, "in", "deep".repeat(30), "folder", `${"n".repeat(200)}é.txt`), "long");
-    writeFileSync(join(base, "in", "empty"), "");
-    symlinkSync("deep/".repeat(40), join(base, "in", "far"));
-    execFileSync("truncate", ["-s", "5M", join(base, "in", "sparse")]);
+    mkdirSync(join(stack.base, "in", "deep".repeat(30), "folder"), { recursive: true });
+    writeFileSync(join(stack.base, "in", "deep".repeat(30), "folder", `${"n".repeat(200)}é.txt`), "long");
+    writeFileSync(join(stack.base, "in", "empty"), "");
+    symlinkSync("deep/".repeat(40), join(stack.base, "in", "far"));
+    execFileSync("truncate", ["-s", "5M", join(stack.base, "in", "sparse")]);
     execFileSync("dd", [
       "if=/dev/zero",
-      `of=${join(base, "in", "sparse")}`,
+      `of=${join(stack.base, "in", "sparse")}`,
       "bs=4096",
       "count=1",
       "seek=700",
       "conv=notrunc",
       "status=none",
     ]);
-    writeFileSync(join(base, "in", "sparse"), "middle", { flag: "r+" });
+    writeFileSync(join(stack.base, "in", "sparse"), "middle", { flag: "r+" });
     for (const options of [
       ["--format=gnu", "-S"],
       ["--format=pax", "-S", "--sparse-version=1.0"],
       ["--format=pax", "-S", "--sparse-version=0.1"],
       ["--format=pax"],
     ]) {
-      rmSync(root, { recursive: true });
-      mkdirSync(root);
-      const archive = execFileSync("tar", ["-C", join(base, "in"), ...options, "-cf", "-", "."], {
+      stack.clear();
+      const archive = execFileSync("tar", ["-C", join(stack.base, "in"), ...options, "-cf", "-", "."], {
         maxBuffer: 20_000_000,
       });
-      await applyLayer(root, inPieces(archive, 10_007), LIMITS);
-      const differences = execFileSync("diff", ["-r", "--no-dereference", join(base, "in"), root], {
+      await stack.applyArchive(archive);
+      const differences = execFileSync("diff", ["-r", "--no-dereference", join(stack.base, "in"), stack.root], {
         encoding: "utf8",
       });
       expect([options.join(" "), differences]).toEqual([options.join(" "), ""]);
-      if (options.includes("-S")) expect(statSync(join(root, "sparse")).blocks * 512).toBeLessThan(1_000_000);
+      if (options.includes("-S")) expect(statSync(join(stack.root, "sparse")).blocks * 512).toBeLessThan(1_000_000);
     }
-    rmSync(join(base, "in"), { recursive: true });
+    rmSync(join(stack.base, "in"), { recursive: true });
   });
 
   it("replaces what layers before it left, whatever it was", async () => {
     await apply(file("a", "file"), folder("b"), file("b/inside", "x"), symlinkTo("c", "a"), hardLink("d", "a"));
     await apply(folder("a"), file("b", "now a file"), file("c", "no link"), file("d", "other"));
-    expect(tree()).toEqual(["a/", "b", "c", "d"]);
-    expect([read("b"), read("c"), read("d")]).toEqual(["now a file", "no link", "other"]);
+    expect(stack.tree()).toEqual(["a/", "b", "c", "d"]);
+    expect([stack.read("b"), stack.read("c"), stack.read("d")]).toEqual(["now a file", "no link", "other"]);
   });
 
   it("hides by whiteouts, and by opaque folders only what was there before", async () => {
@@ -134,14 +93,14 @@ describe("a layer", () => {
       file(".wh.never"),
       file(".wh..wh.aufs"),
     );
-    expect(tree()).toEqual(["drop/", "drop/later/", "drop/later/x", "drop/new", "keep/", "keep/b"]);
+    expect(stack.tree()).toEqual(["drop/", "drop/later/", "drop/later/x", "drop/new", "keep/", "keep/b"]);
   });
 
   it("hides nothing that it brings itself, whatever comes first", async () => {
     await apply(file("a", "old"), file("d/old"), file("d/sub/old"));
     await apply(file("a", "new"), file(".wh.a"), file("d/sub/new"), file(".wh.d"), file("e/x"), file("e/.wh..wh..opq"));
-    expect(tree()).toEqual(["a", "d/", "d/sub/", "d/sub/new", "e/", "e/x"]);
-    expect(read("a")).toBe("new");
+    expect(stack.tree()).toEqual(["a", "d/", "d/sub/", "d/sub/new", "e/", "e/x"]);
+    expect(stack.read("a")).toBe("new");
   });
 
   it("follows links of the image inside the image", async () => {
@@ -152,9 +111,9 @@ describe("a layer", () => {
       file("lib/a.so", "1"),
       file("deep/up/lib/b.so", "2"),
     );
-    expect(tree()).toContain("usr/lib/a.so");
-    expect(read("usr/lib/b.so")).toBe("2");
-    outsideIsSafe();
+    expect(stack.tree()).toContain("usr/lib/a.so");
+    expect(stack.read("usr/lib/b.so")).toBe("2");
+    stack.outsideIsSafe();
   });
 
   it("keeps names that are not UTF-8, and leaves devices and FIFOs out", async () => {
@@ -165,7 +124,7 @@ describe("a layer", () => {
       tarMember("sda", { flag: "4" }),
     );
     expect(applied.leftOut).toBe(3);
-    expect(readdirSync(root, { encoding: "buffer" })).toEqual([Buffer.from("caf\xe9", "latin1")]);
+    expect(readdirSync(stack.root, { encoding: "buffer" })).toEqual([Buffer.from("caf\xe9", "latin1")]);
   });
 
   it("takes times that no date has", async () => {
@@ -177,7 +136,7 @@ describe("a layer", () => {
       pax({ mtime: "nan" }),
       file("none"),
     );
-    expect(tree()).toEqual(["late", "none", "old"]);
+    expect(stack.tree()).toEqual(["late", "none", "old"]);
   });
 });
 
@@ -208,8 +167,8 @@ describe("nothing is written outside the root by", () => {
       [symlinkTo("l", "../outside"), folder("l"), file("l/victim", "x")],
       ["l/", "l/victim"],
     ],
-    ["a whiteout through a link", [symlinkTo("l", "../outside"), file("l/.wh.victim")], ["l", "outside/"]],
-    ["an opaque mark through a link", [symlinkTo("l", "../outside"), file("l/.wh..wh..opq")], ["l", "outside/"]],
+    ["a whiteout through a link", [symlinkTo("l", "../outside"), file("l/.wh.victim")], ["l"]],
+    ["an opaque mark through a link", [symlinkTo("l", "../outside"), file("l/.wh..wh..opq")], ["l"]],
     ["a whiteout of the folder above", [folder("a"), file("a/.wh...")], null],
     ["a whiteout of the folder itself", [folder("a"), file("a/.wh..")], null],
     ["a whiteout of nothing", [file("a/.wh.")], null],
@@ -252,9 +211,9 @@ describe("nothing is written outside the root by", () => {
     if (left === null) await expect(apply(...members)).rejects.toMatchObject({ code: "IMAGE_INVALID" });
     else {
       await apply(...members);
-      expect(tree()).toEqual(left);
+      expect(stack.tree()).toEqual(left);
     }
-    outsideIsSafe();
+    stack.outsideIsSafe();
   });
 });
 
@@ -295,21 +254,19 @@ describe("what is no archive is refused:", () => {
   ])("%s", async (_what, archive) => {
     const bytes = archive();
     await expect(
-      applyLayer(
-        root,
-        inPieces(Buffer.concat([bytes, endOfTar]).subarray(0, bytes.length % 512 === 0 ? undefined : bytes.length)),
-        LIMITS,
+      stack.applyArchive(
+        Buffer.concat([bytes, endOfTar]).subarray(0, bytes.length % 512 === 0 ? undefined : bytes.length),
       ),
     ).rejects.toMatchObject({ code: "IMAGE_INVALID" });
-    outsideIsSafe();
+    stack.outsideIsSafe();
   });
 
   it("more bytes or members than allowed", async () => {
-    await expect(applyLayer(root, inPieces(file("a", "x".repeat(100))), { ...LIMITS, maxBytes: 99 })).rejects.toThrow(
+    await expect(stack.applyArchive(file("a", "x".repeat(100)), { maxBytes: 99, maxMembers: 9 })).rejects.toThrow(
       "limit",
     );
     await expect(
-      applyLayer(root, inPieces(Buffer.concat([folder("a"), folder("b")])), { ...LIMITS, maxMembers: 1 }),
+      stack.applyArchive(Buffer.concat([folder("a"), folder("b")]), { maxBytes: 99, maxMembers: 1 }),
     ).rejects.toThrow("limit");
   });
 });

@@ -1,15 +1,28 @@
-import { constants } from "node:fs";
-import { chmod, type FileHandle, link, lutimes, mkdir, open, readdir, rm, symlink, utimes } from "node:fs/promises";
+import { chmodSync, constants, copyFileSync, linkSync, lstatSync, lutimesSync, symlinkSync, utimesSync } from "node:fs";
 import { SluiceError } from "../core/errors.ts";
-import { lstatIn, pathBytes, type RootPath, resolveFolder, shownName, splitName } from "./root-path.ts";
+import { onDisk, shownName, splitName } from "./member-name.ts";
+import { type MergedFolder, MergedView, markBrought, readLink, type ShownFile } from "./merged-view.ts";
 import { readTar, type TarMember } from "./tar/read-tar.ts";
 import { invalidArchive } from "./tar/tar-header.ts";
+import { linkedWhiteouts } from "./whiteout.ts";
+import { dateOf, openMode, writeMember } from "./write-member.ts";
 
 const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
 /** Holes counted: what is larger is no file that a program was built with. */
 const MAX_FILE_BYTES = 1024 ** 4;
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** What a file system takes for an entry of its own, and the unit in which it gives room to files. */
+const BLOCK_BYTES = 4096;
+
+/** Folders on one file system. A relative path counts from the process's working directory. */
+export interface LayerFolders {
+  /** Empty: becomes the layer's difference over its parents, in the form of an overlayfs lower folder. */
+  readonly own: string;
+  /** Empty: for what is needed on the way. */
+  readonly meta: string;
+  /** Folders of the layers below, lowest first. */
+  readonly parents: readonly string[];
+}
 
 export interface LayerLimits {
   /** Bytes of files, holes not counted. */
@@ -20,28 +33,32 @@ export interface LayerLimits {
 export interface AppliedLayer {
   readonly members: number;
   readonly bytes: number;
+  /** What it takes of the disk, about. */
+  readonly diskBytes: number;
   /** Devices and FIFOs, which are left out: a sandbox has its own `/dev`. */
   readonly leftOut: number;
 }
 
-/** Puts a layer (a tar archive, uncompressed) over what layers before it left in `root`. The root is private to the caller while this runs.
+/** Puts a layer (a tar archive, uncompressed) into a folder of its own, as its difference over the layers before it. All of them are private to the
+ *  caller while this runs, and the process's umask is 0. Calls of the file system block: it is made for a process of its own.
  *
- *  Nothing is ever written outside the root: names with `..` are refused, every folder on the way is looked at, and links are followed inside the
- *  root alone. What a member replaces is removed first, so that no file is written through a link.
+ *  Nothing is ever written outside the own folder: names with `..` are refused, every folder on the way is looked at, and links are followed inside
+ *  the merged view alone. What a member replaces is removed first, so that no file is written through a link.
  *
- *  Everything belongs to the caller afterwards. Whoever runs the image is neither root nor the owner that the archive names, so others get the
- *  rights that the owner has, but no writing; setuid and setgid bits go. Owners must be able to read what they own, so that it can be read at all.
- *  @throws SluiceError IMAGE_INVALID; DISK_FULL is the caller's to make of ENOSPC
+ *  Everything belongs to the caller afterwards. Whoever runs the image is neither root nor the owner that the archive names, so the group gets the
+ *  rights of the owner, and others those but writing; setuid and setgid bits go. Owners must be able to read what they own, so that it can be
+ *  read at all.
+ *  @throws SluiceError IMAGE_INVALID, IMAGE_UNSUPPORTED (no whiteouts here); DISK_FULL is the caller's to make of ENOSPC
  *  @see OCI image specification, layer.md */
 export async function applyLayer(
-  root: string,
+  folders: LayerFolders,
   archive: AsyncIterable<Uint8Array>,
   limits: LayerLimits,
 ): Promise<AppliedLayer> {
-  const layer = new Layer(root, limits);
+  const layer = new Layer(folders, limits);
   try {
     for await (const member of readTar(archive)) await layer.apply(member);
-    await layer.finish();
+    layer.finish();
   } catch (error) {
     throw inOurWords(error);
   }
@@ -58,194 +75,155 @@ function inOurWords(error: unknown): unknown {
 }
 
 class Layer {
-  readonly #root: string;
+  readonly #view: MergedView;
   readonly #limits: LayerLimits;
-  /** What this layer has put where, so that an opaque mark removes only what was there before. */
-  readonly #made = new Set<string>();
-  /** Modes and times of folders are set at the end: making files in them needs writing, and changes their time. */
-  readonly #folders = new Map<
-    string,
-    { readonly path: RootPath; readonly mode: number; readonly modifiedAt: number }
-  >();
   #members = 0;
   #bytes = 0;
+  #blocks = 0;
   #leftOut = 0;
 
-  constructor(root: string, limits: LayerLimits) {
-    this.#root = root;
+  constructor({ own, meta, parents }: LayerFolders, limits: LayerLimits) {
+    this.#view = new MergedView(own, parents, linkedWhiteouts(meta));
     this.#limits = limits;
   }
 
   get applied(): AppliedLayer {
-    return { members: this.#members, bytes: this.#bytes, leftOut: this.#leftOut };
+    const diskBytes = (this.#members + this.#blocks) * BLOCK_BYTES;
+    return { members: this.#members, bytes: this.#bytes, diskBytes, leftOut: this.#leftOut };
   }
 
   async apply(member: TarMember): Promise<void> {
     this.#members += 1;
     if (this.#members > this.#limits.maxMembers) throw tooLarge(`more than ${this.#limits.maxMembers} members`);
     const parts = splitName(member.path);
-    const name = parts.at(-1);
+    const name = parts.pop();
     if (name === undefined) return;
-    const folder = await resolveFolder(this.#root, parts.slice(0, -1), true);
-    if (folder === null) throw new Error("a folder that was made is missing");
-    if (name.startsWith(WHITEOUT)) await this.#whiteout(folder, name);
-    else await this.#put(member, [...folder, name]);
-  }
-
-  async #whiteout(folder: RootPath, name: string): Promise<void> {
-    if (name === OPAQUE) {
-      await this.#removeOlderIn(folder);
+    if (name.startsWith(WHITEOUT)) {
+      this.#hide(parts, name);
       return;
     }
-    // Marks of aufs's own that say nothing here.
-    if (name.startsWith(".wh..wh.")) return;
+    const folder = this.#view.resolve(parts, true);
+    if (folder === null) throw new Error("a folder that was made is missing");
+    await this.#put(member, folder, name);
+  }
+
+  /** A layer's marks hide what layers before it left, never what it brings itself, whatever comes first. They make no folders. */
+  #hide(parts: readonly string[], name: string): void {
     const hidden = name.slice(WHITEOUT.length);
     if (hidden === "" || hidden === "." || hidden === "..") throw invalidArchive("a whiteout hides no name");
-    await this.#removeOlder([...folder, hidden]);
+    const folder = this.#view.resolve(parts, false);
+    if (folder === null) return;
+    if (name === OPAQUE) this.#view.hideOlderIn(folder);
+    // All others that begin like this are marks of aufs's own that say nothing here.
+    else if (!name.startsWith(".wh..wh.")) this.#view.hideOlder(folder, hidden);
   }
 
-  /** A layer's marks hide what layers before it left, never what it brings itself, whatever comes first. */
-  async #removeOlder(path: RootPath): Promise<void> {
-    if (!this.#made.has(path.join("/"))) await this.#remove(path);
-    else if ((await lstatIn(this.#root, path))?.isDirectory() === true) await this.#removeOlderIn(path);
-  }
-
-  async #removeOlderIn(folder: RootPath): Promise<void> {
-    for (const entry of await readdir(pathBytes(this.#root, folder), { encoding: "buffer" })) {
-      await this.#removeOlder([...folder, entry.toString("latin1")]);
-    }
-  }
-
-  async #put(member: TarMember, path: RootPath): Promise<void> {
-    const known = path.join("/");
+  async #put(member: TarMember, folder: MergedFolder, name: string): Promise<void> {
     switch (member.type) {
       case "folder":
-        await this.#putFolder(member, path);
-        break;
+        this.#putFolder(member, folder, name);
+        return;
       case "file":
-        await this.#remove(path);
-        await this.#putFile(member, path);
-        break;
+        await this.#putFile(member, folder, name);
+        return;
       case "link":
-        await this.#putLink(member, path);
-        break;
+        this.#putLink(member, folder, name);
+        return;
       case "symlink":
-        await this.#remove(path);
-        await symlink(Buffer.from(member.linkPath, "latin1"), pathBytes(this.#root, path));
-        await lutimes(pathBytes(this.#root, path), new Date(), dateOf(member.modifiedAt));
-        break;
+        this.#putSymlink(folder, name, member.linkPath, member.modifiedAt);
+        return;
       default:
-        await this.#remove(path);
+        this.#view.hide(folder, name);
         this.#leftOut += 1;
     }
-    this.#made.add(known);
-    // An opaque mark on a folder above spares what this layer put below it.
-    for (let depth = path.length - 1; depth > 0; depth--) {
-      const above = path.slice(0, depth).join("/");
-      if (this.#made.has(above)) break;
-      this.#made.add(above);
+  }
+
+  #putFolder({ mode, modifiedAt }: TarMember, parent: MergedFolder, name: string): void {
+    const shown = this.#view.look(parent, name);
+    const rights = openMode(mode | 0o700);
+    if (shown?.kind === "folder") {
+      this.#view.makeOwn(shown.folder);
+      chmodSync(onDisk(shown.folder.path), rights);
+      markBrought(shown.folder);
+      shown.folder.modifiedAt = modifiedAt;
+    } else {
+      this.#view.makeFolder(parent, name, rights).modifiedAt = modifiedAt;
     }
   }
 
-  async #putFolder({ mode, modifiedAt }: TarMember, path: RootPath): Promise<void> {
-    const stats = await lstatIn(this.#root, path);
-    if (stats !== null && !stats.isDirectory()) await this.#remove(path);
-    if (stats === null || !stats.isDirectory()) await mkdir(pathBytes(this.#root, path), { mode: 0o755 });
-    this.#folders.set(path.join("/"), { path, mode: openMode(mode | 0o700), modifiedAt });
-  }
-
-  async #putFile(member: TarMember, path: RootPath): Promise<void> {
+  async #putFile(member: TarMember, folder: MergedFolder, name: string): Promise<void> {
     if (member.sizeBytes > MAX_FILE_BYTES) throw tooLarge(`a file of more than ${MAX_FILE_BYTES} bytes`);
-    const file = await open(pathBytes(this.#root, path), CREATE, 0o600);
+    const path = this.#view.makeRoom(folder, name, "file");
+    await writeMember(path, member, (bytes) => this.#count(bytes));
+    this.#blocks += member.segments.reduce((sum, { bytes }) => sum + Math.ceil(bytes / BLOCK_BYTES), 0);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#limits.maxBytes) throw tooLarge(`more than ${this.#limits.maxBytes} bytes`);
+  }
+
+  #putSymlink(folder: MergedFolder, name: string, target: string, modifiedAt: number): void {
+    const path = onDisk(this.#view.makeRoom(folder, name, "link"));
+    symlinkSync(onDisk(target), path);
+    const time = dateOf(modifiedAt);
+    lutimesSync(path, time, time);
+  }
+
+  /** A second name of a file that is there. The target is looked up as other names are, so that it lies in the view. */
+  #putLink(member: TarMember, folder: MergedFolder, name: string): void {
+    const target = this.#targetOf(member);
+    const isItself = target.path === `${folder.path}/${name}`;
+    if (isItself) return;
+    if (!target.isOwn) {
+      this.#copyFromParent(target, folder, name);
+      return;
+    }
+    const path = this.#view.makeRoom(folder, name, target.kind);
     try {
-      await this.#write(file, member);
-      await file.truncate(member.sizeBytes);
-      await file.chmod(openMode(member.mode | 0o400));
-      await file.utimes(new Date(), dateOf(member.modifiedAt));
-    } finally {
-      await file.close();
+      linkSync(onDisk(target.path), onDisk(path));
+    } catch (error) {
+      // The link has replaced the very folder that its target was in.
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") throw leadsNowhere(member);
+      throw error;
     }
   }
 
-  /** The bytes of each piece at its place; between them are holes. */
-  async #write(file: FileHandle, { segments, body }: TarMember): Promise<void> {
-    const places = segments.values();
-    let place = places.next().value;
-    let done = 0;
-    for await (const piece of body) {
-      this.#bytes += piece.length;
-      if (this.#bytes > this.#limits.maxBytes) throw tooLarge(`more than ${this.#limits.maxBytes} bytes`);
-      for (let at = 0; at < piece.length; ) {
-        while (place !== undefined && done === place.bytes) {
-          place = places.next().value;
-          done = 0;
-        }
-        if (place === undefined) throw new Error("a body is longer than its map");
-        const count = Math.min(piece.length - at, place.bytes - done);
-        await writeAll(file, piece.subarray(at, at + count), place.at + done);
-        at += count;
-        done += count;
-      }
-    }
-  }
-
-  /** A second name of a file that is there. The target is looked up as other names are, so that it lies in the root. */
-  async #putLink(member: TarMember, path: RootPath): Promise<void> {
+  #targetOf(member: TarMember): ShownFile {
     const parts = splitName(member.linkPath);
-    const folder = await resolveFolder(this.#root, parts.slice(0, -1), false);
-    const target = folder === null ? null : [...folder, parts.at(-1) ?? ""];
-    const stats = target === null || parts.length === 0 ? null : await lstatIn(this.#root, target);
-    if (target === null || stats === null || stats.isDirectory()) {
-      throw invalidArchive(`the link ${shownName(member.path)} leads to no file of the image`);
-    }
-    if (target.join("/") === path.join("/")) return;
-    await this.#remove(path);
-    await link(pathBytes(this.#root, target), pathBytes(this.#root, path));
+    const name = parts.pop();
+    const folder = name === undefined ? null : this.#view.resolve(parts, false);
+    const shown = folder === null || name === undefined ? null : this.#view.look(folder, name);
+    if (shown === null || shown.kind === "folder") throw leadsNowhere(member);
+    return shown;
   }
 
-  async #remove(path: RootPath): Promise<void> {
-    const stats = await lstatIn(this.#root, path);
-    if (stats === null) return;
-    await rm(pathBytes(this.#root, path), { recursive: stats.isDirectory(), force: true });
+  /** What lies in another layer gets no further name there: parents are never written. */
+  #copyFromParent({ kind, path: source }: ShownFile, folder: MergedFolder, name: string): void {
+    const stats = lstatSync(onDisk(source));
+    if (kind === "link") {
+      this.#putSymlink(folder, name, readLink(source), stats.mtimeMs);
+      return;
+    }
+    this.#count(stats.size);
+    this.#blocks += Math.ceil(stats.size / BLOCK_BYTES);
+    const path = onDisk(this.#view.makeRoom(folder, name, "file"));
+    copyFileSync(onDisk(source), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const time = dateOf(stats.mtimeMs);
+    utimesSync(path, time, time);
   }
 
-  async finish(): Promise<void> {
-    // From the deepest on, as setting one's time comes after everything below it.
-    const folders = [...this.#folders.values()].toSorted((a, b) => b.path.length - a.path.length);
-    for (const { path, mode, modifiedAt } of folders) {
-      if (!(await this.#isStillFolder(path))) continue;
-      await chmod(pathBytes(this.#root, path), mode);
-      await utimes(pathBytes(this.#root, path), new Date(), dateOf(modifiedAt));
+  finish(): void {
+    for (const { path, modifiedAt } of this.#view.ownFolders()) {
+      if (modifiedAt === null) continue;
+      const time = dateOf(modifiedAt);
+      utimesSync(onDisk(path), time, time);
     }
-  }
-
-  /** What was a folder may have been replaced since, or lie behind a link by now, which must not be followed. */
-  async #isStillFolder(path: RootPath): Promise<boolean> {
-    for (let depth = 1; depth <= path.length; depth++) {
-      const stats = await lstatIn(this.#root, path.slice(0, depth));
-      if (stats?.isDirectory() !== true) return false;
-    }
-    return true;
   }
 }
 
-/** Others may do what the owner may, but write; nobody gets another identity by it. */
-function openMode(mode: number): number {
-  const owner = (mode >> 6) & 0o7;
-  return (mode & 0o700) | ((owner & 0o5) << 3) | (owner & 0o5);
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-}
-
-/** Archives may hold times that no date has. */
-function dateOf(ms: number): Date {
-  return new Date(Math.min(Math.max(ms, 0), Date.UTC(9999, 11, 31)));
+function leadsNowhere({ path }: TarMember): SluiceError {
+  return invalidArchive(`the link ${shownName(path)} leads to no file of the image`);
 }
 
 function tooLarge(what: string): SluiceError {

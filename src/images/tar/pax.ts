@@ -1,5 +1,20 @@
 import { invalidArchive } from "./tar-header.ts";
 
+/** Those that say something here. All others are passed over, so that an archive cannot make every member carry thousands. */
+const KNOWN = new Set([
+  "path",
+  "linkpath",
+  "size",
+  "uid",
+  "gid",
+  "mtime",
+  "GNU.sparse.major",
+  "GNU.sparse.name",
+  "GNU.sparse.realsize",
+  "GNU.sparse.size",
+  "GNU.sparse.map",
+]);
+
 /** Records of a pax header: `<length> <key>=<value>\\n`, where the length counts all of it. Raw bytes as one character each; an empty value
  *  takes the key back. @throws SluiceError IMAGE_INVALID */
 export function readPaxRecords(bytes: Buffer): Map<string, string> {
@@ -13,7 +28,7 @@ export function readPaxRecords(bytes: Buffer): Map<string, string> {
     const end = at + length;
     if (digits === "" || end > text.length || end <= start || text[end - 1] !== "\n")
       throw invalidArchive("a pax record is broken");
-    records.set(key, text.slice(start, end - 1));
+    if (KNOWN.has(key)) records.set(key, text.slice(start, end - 1));
     at = end;
   }
   return records;

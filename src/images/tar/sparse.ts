@@ -15,6 +15,7 @@ export interface SparseMap {
 }
 
 const MAX_SEGMENTS = 1_000_000;
+const MAX_DIGITS = 15;
 
 /** GNU's own format: four entries in the header, 21 in each block that follows while the one before says so.
  *  @see GNU tar manual, "Storing Sparse Files" */
@@ -59,19 +60,23 @@ export async function readPaxMap(records: ReadonlyMap<string, string>, source: B
 
 /** Decimal lines, the first their number of pairs, filled up to whole blocks. */
 async function readMapAhead(realSize: number, source: ByteSource): Promise<SparseMap> {
-  let text = "";
+  const numbers: number[] = [];
+  let rest = "";
   let mapBytes = 0;
   for (;;) {
     const block = await source.take(BLOCK);
     if (block === null) throw invalidArchive("it ends in a sparse map");
-    text += block.toString("latin1");
     mapBytes += BLOCK;
-    const lines = text.split("\n");
-    const count = lines.length > 1 ? whole(lines[0]) : null;
-    if (count !== null && count > MAX_SEGMENTS) throw invalidArchive("a sparse map is too long");
+    const lines = (rest + block.toString("latin1")).split("\n");
     // The last line may go on in the next block.
-    if (count === null || lines.length - 1 < 1 + 2 * count) continue;
-    return checkedMap({ realSize, segments: pairs(lines.slice(1, 1 + 2 * count).map(whole)), mapBytes });
+    rest = lines.pop() ?? "";
+    const count = numbers[0] ?? (lines[0] === undefined ? null : whole(lines[0]));
+    if ((count ?? 0) > MAX_SEGMENTS) throw invalidArchive("a sparse map is too long");
+    if (count !== null) numbers.push(...lines.slice(0, 1 + 2 * count - numbers.length).map(whole));
+    if (count !== null && numbers.length === 1 + 2 * count) {
+      return checkedMap({ realSize, segments: pairs(numbers.slice(1)), mapBytes });
+    }
+    if (rest.length > MAX_DIGITS) throw invalidArchive("a sparse map is broken");
   }
 }
 
@@ -83,7 +88,8 @@ function pairs(numbers: readonly number[]): Segment[] {
 }
 
 function whole(text: string | undefined): number {
-  if (text === undefined || !/^\d{1,15}$/.test(text)) throw invalidArchive("a sparse map is broken");
+  if (text === undefined || text.length > MAX_DIGITS || !/^\d+$/.test(text))
+    throw invalidArchive("a sparse map is broken");
   return Number(text);
 }
 

@@ -1,6 +1,7 @@
 import { SluiceError } from "../../core/errors.ts";
 
 export const BLOCK = 512;
+const ZEROS = Buffer.alloc(BLOCK);
 
 /** What a member of an archive is. */
 export type TarType = "file" | "link" | "symlink" | "character" | "block" | "folder" | "fifo";
@@ -25,7 +26,7 @@ export interface TarHeader {
 /** A block's header; null for a block of zeros, which ends an archive. @throws SluiceError IMAGE_INVALID
  *  @see POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format" */
 export function readTarHeader(block: Buffer): TarHeader | null {
-  if (block.every((byte) => byte === 0)) return null;
+  if (block[0] === 0 && block.equals(ZEROS)) return null;
   checkSum(block);
   const magic = block.toString("latin1", 257, 265);
   const isUstar = magic.startsWith("ustar\0");
@@ -73,8 +74,9 @@ export function invalidArchive(why: string): SluiceError {
 function checkSum(block: Buffer): void {
   let unsigned = 0;
   let signed = 0;
-  for (const [index, byte] of block.entries()) {
-    const value = index >= 148 && index < 156 ? 0x20 : byte;
+  // Counted by hand: an iterator takes ten times as long, for every member.
+  for (let at = 0; at < BLOCK; at++) {
+    const value = at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
     unsigned += value;
     signed += value > 127 ? value - 256 : value;
   }
