@@ -5,6 +5,7 @@ import type { Principal } from "./core/principal.ts";
 import { isAdmin, SYSTEM_PRINCIPAL } from "./core/principal.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
 import { createGateway } from "./gateway/gateway.ts";
+import { pinnedDigests } from "./gateway/pin-images.ts";
 import { loadAdmin } from "./identity/admin-file.ts";
 import { createLocalIdentity } from "./identity/local-identity.ts";
 import { createJobs } from "./jobs/create-jobs.ts";
@@ -23,6 +24,7 @@ import { exposeDataDir, requireReachable } from "./main/expose-data-dir.ts";
 import { keepReserve } from "./main/keep-reserve.ts";
 import { localCapacity } from "./main/local-capacity.ts";
 import { type OpenFilesShare, plentyOpenFiles, requireOpenFiles } from "./main/open-files.ts";
+import { openImages } from "./main/open-images.ts";
 import { type PortKeys, type RenewablePorts, readPortKeys, renewPortKeys } from "./main/port-keys.ts";
 import { sandboxOptions } from "./main/sandbox-options.ts";
 import { removeServerFile, writeServerFile } from "./main/server-file.ts";
@@ -166,8 +168,19 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   closers.add("reserve", keepReserve(dataDir.reserve, log));
 
   const capacity = await localCapacity(dataDir.path, config.local);
+  const ownPorts: number[] = [];
+  const images = await openImages(config, {
+    folder: dataDir.images,
+    slotsGid,
+    pinned: () => pinnedDigests(state),
+    ownPorts: () => ownPorts,
+    clock,
+    log,
+  });
+  closers.add("images", () => images.close());
   const supervisor = createSupervisor({
     sandbox,
+    images,
     workFolder: dataDir.work,
     slotsGid,
     node: hostname(),
@@ -203,7 +216,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
   });
   closers.add("retention", () => retention.stop());
   await dispatcher.start();
-  return { sandbox, state, admin, identity, logs, blobs, parts, sweep, dispatcher, jobs, capacity };
+  return { sandbox, state, admin, identity, logs, blobs, parts, sweep, dispatcher, jobs, capacity, images, ownPorts };
 }
 
 /** What both ports have from the machine and the configuration. */
@@ -277,5 +290,6 @@ async function listen(
   const { url } = await gateway.listen(config.host, config.api.port);
   closers.add("gateway", () => gateway.close());
   const renewable = { api: gateway.renewTls, s3: (now: TlsKeys) => renewTlsKeys(store.server, now) };
+  core.ownPorts.push(...[url, s3].map((address) => Number(new URL(address).port)));
   return { api: url, s3, renewable };
 }

@@ -160,7 +160,7 @@ class Layer {
 
   #count(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > this.#limits.maxBytes) throw tooLarge(`more than ${this.#limits.maxBytes} bytes`);
+    if (this.#bytes > this.#limits.maxBytes) throw tooLarge(`more than ${this.#limits.maxBytes} bytes`, "bytes");
   }
 
   #putSymlink(folder: MergedFolder, name: string, target: string, modifiedAt: number): void {
@@ -226,6 +226,9 @@ function leadsNowhere({ path }: TarMember): SluiceError {
   return invalidArchive(`the link ${shownName(path)} leads to no file of the image`);
 }
 
-function tooLarge(what: string): SluiceError {
-  return invalidArchive(`it has ${what}, which is the limit`);
+/** @param limit in the error's details, for who can give more room */
+function tooLarge(what: string, limit: "bytes" | "other" = "other"): SluiceError {
+  return new SluiceError("IMAGE_INVALID", `Cannot unpack the layer: it has ${what}, which is the limit`, {
+    details: { limit },
+  });
 }

@@ -14,6 +14,9 @@ export type CrashPoint =
   | "fan-out.chunk"
   | "delete.committed"
   | "sweep.unlinked"
+  | "image.download"
+  | "image.unpacked"
+  | "image.record"
   | "migrate.copied";
 
 interface Armed {

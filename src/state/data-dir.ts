@@ -38,6 +38,7 @@ export interface DataDirOptions {
  *  DIR/reserve     64 MiB that are given up when the disk is full
  *  DIR/db/         the database          DIR/logs/   logs of jobs
  *  DIR/blobs/      bytes of objects      DIR/work/   folders of running attempts
+ *  DIR/images/     layers of container images
  *  DIR/blobs-dir   where the bytes of objects lie when that is not DIR/blobs
  *  ```
  *  `admin.json` and `server.json` are written by those who own them. */
@@ -49,6 +50,7 @@ export interface DataDir {
   readonly database: string;
   readonly blobs: string;
   readonly work: string;
+  readonly images: string;
   readonly logs: string;
   /** True when the last process did not end in order. */
   readonly unclean: boolean;
@@ -71,7 +73,8 @@ export async function openDataDir(
     checkVersion(path);
     for (const name of ["db", "logs"]) makeFolder(join(path, name), 0o700, null);
     const blobs = claimBlobsDir(path, blobsDir);
-    for (const folder of [blobs, join(path, "work")]) makeFolder(folder, slotsGid === null ? 0o700 : 0o710, slotsGid);
+    for (const folder of [blobs, join(path, "work"), join(path, "images")])
+      makeFolder(folder, slotsGid === null ? 0o700 : 0o710, slotsGid);
     return opened(path, blobs, lock, takeCleanMark(path));
   } catch (error) {
     lock.release();
@@ -86,6 +89,7 @@ function opened(path: string, blobs: string, lock: DirLock, wasClean: boolean): 
     database: join(path, "db", "sluice.db"),
     blobs,
     work: join(path, "work"),
+    images: join(path, "images"),
     logs: join(path, "logs"),
     unclean: !wasClean,
     reserve: new DiskReserve(join(path, "reserve")),
@@ -108,7 +112,7 @@ function takeCleanMark(path: string): boolean {
 
 /** What may lie in a directory whose first start was cut short; `lost+found` is that of a file system of its own. */
 const OWN_NAMES =
-  /^(VERSION|lock|lock\.pid|clean|reserve|db|logs|blobs|blobs-dir(\.new)?|work|admin\.json|server\.json|lost\+found)$/;
+  /^(VERSION|lock|lock\.pid|clean|reserve|db|logs|blobs|blobs-dir(\.new)?|work|images|admin\.json|server\.json|lost\+found)$/;
 
 /** A folder of somebody else's, say a home, must not get our modes. */
 function refuseForeignFolder(dir: string): void {

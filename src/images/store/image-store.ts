@@ -1,0 +1,285 @@
+import { execFile } from "node:child_process";
+import { unlinkSync } from "node:fs";
+import { promisify } from "node:util";
+import { SluiceError } from "../../core/errors.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { crashPoint } from "../../lib/crash-point.ts";
+import type { Log } from "../../lib/log.ts";
+import type { ImagesUser } from "../drop-rights.ts";
+import type { HeldImage, ImageManifest, ImageSource } from "../image.ts";
+import type { PullOptions, PullProgress, StoredImage } from "../images.ts";
+import type { ImageStore } from "../local-images.ts";
+import { DiskRoom } from "./disk-room.ts";
+import { ImagePull, type LayersInWork, type PullParts } from "./image-pull.ts";
+import { type ImageRecord, recordFile, writeRecord } from "./image-record.ts";
+import { LayerMaker } from "./layer-maker.ts";
+import { layoutOf, makeLayout, type StoreLayout } from "./layout.ts";
+import { recover } from "./recover.ts";
+import { SharedWork } from "./shared-work.ts";
+import { Shelf, type ShelfImage } from "./shelf.ts";
+import { Trash } from "./trash.ts";
+import { readUsage, writeUsage } from "./usage-file.ts";
+
+export interface ImageStoreOptions {
+  /** `DIR/images`. */
+  readonly folder: string;
+  /** Whom unpacked images belong to; null where the server is an ordinary user. */
+  readonly user: ImagesUser | null;
+  /** What all layers together may take of the disk. */
+  readonly maxBytes: number;
+  /** What stays free on the file system; null for 5 %, at least 1 GiB. */
+  readonly keepFreeBytes: number | null;
+  /** Digests that current services need. */
+  readonly pinned: () => Promise<ReadonlySet<string>>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const MAX_MEMBERS = 1_000_000;
+const UNUSED = { uses: 0, lastUsedAt: 0, stamp: 0 };
+
+/** Opens the store of images; what an earlier process left half-made is removed first. */
+export async function openImageStore(options: ImageStoreOptions): Promise<ImageStore> {
+  const layout = layoutOf(options.folder);
+  await makeLayout(layout, options.user);
+  const trash = new Trash(layout, options.user, options.log);
+  const records = await recover(layout, trash, options.log);
+  const usage = await readUsage(layout.usage);
+  const shelf = new Shelf();
+  shelf.clock = usage.clock;
+  for (const record of records) shelf.addImage(record, usage.images[record.digest] ?? UNUSED);
+  return new LayerStore(options, layout, trash, shelf);
+}
+
+/** ```
+ *  pull ─▶ here already? ─yes─▶ held
+ *             │ no: one pull a digest, whoever asks (ImagePull), each layer made once (LayerMaker)
+ *             └─▶ layers whole and synced ─▶ record written and synced ─▶ on the shelf ─▶ held
+ *  ```
+ *  An image exists by its record, which is written when all its layers are in their places and on the disk. */
+class LayerStore implements ImageStore {
+  readonly #options: ImageStoreOptions;
+  readonly #layout: StoreLayout;
+  readonly #trash: Trash;
+  readonly #shelf: Shelf;
+  readonly #room: DiskRoom;
+  readonly #parts: PullParts;
+  readonly #pulls = new Map<
+    string,
+    { readonly work: SharedWork<void>; readonly listeners: Set<(progress: PullProgress) => void> }
+  >();
+  readonly #inWork: LayersInWork = new Map();
+  readonly #closing = new AbortController();
+  #ending: Promise<unknown>[] = [];
+
+  constructor(options: ImageStoreOptions, layout: StoreLayout, trash: Trash, shelf: Shelf) {
+    [this.#options, this.#layout, this.#trash, this.#shelf] = [options, layout, trash, shelf];
+    this.#room = new DiskRoom({
+      folder: layout.folder,
+      maxBytes: options.maxBytes,
+      keepFreeBytes: options.keepFreeBytes,
+      pinned: options.pinned,
+      shelf,
+      removeImage: (image) => this.#removeImage(image),
+      removeLooseLayers: () => this.#removeLooseLayers(),
+      removed: () => trash.empty(),
+    });
+    this.#parts = {
+      shelf,
+      maker: new LayerMaker(layout, options.user, trash),
+      room: this.#room,
+      inWork: this.#inWork,
+      limits: { maxBytes: options.maxBytes, maxMembers: MAX_MEMBERS },
+    };
+  }
+
+  async pull(
+    source: ImageSource,
+    { reference, signal, onProgress }: PullOptions & { readonly reference: string },
+  ): Promise<HeldImage> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    const manifest = await source.manifest(either);
+    for (;;) {
+      const here = this.hold(manifest.digest, reference);
+      if (here !== null) return here;
+      await this.#join(source, manifest, reference, either, onProgress);
+    }
+  }
+
+  /** Resolves when the image was put on the shelf, by this pull or one that had begun. */
+  async #join(
+    source: ImageSource,
+    manifest: ImageManifest,
+    reference: string,
+    signal: AbortSignal,
+    onProgress: PullOptions["onProgress"],
+  ): Promise<void> {
+    const { digest } = manifest;
+    let pull = this.#pulls.get(digest);
+    if (pull === undefined || !pull.work.isWanted) {
+      const listeners = new Set<(progress: PullProgress) => void>();
+      const tell = (progress: PullProgress): void => {
+        for (const listener of listeners) listener(progress);
+      };
+      const work = new SharedWork((wanted) => this.#bring(source, manifest, reference, wanted, tell));
+      pull = { work, listeners };
+      this.#pulls.set(digest, pull);
+    }
+    if (onProgress !== undefined) pull.listeners.add(onProgress);
+    try {
+      await pull.work.wait(signal);
+    } finally {
+      if (onProgress !== undefined) pull.listeners.delete(onProgress);
+      if (this.#pulls.get(digest) === pull) this.#pulls.delete(digest);
+    }
+  }
+
+  async #bring(
+    source: ImageSource,
+    manifest: ImageManifest,
+    reference: string,
+    signal: AbortSignal,
+    tell: (progress: PullProgress) => void,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    const begun = clock.monotonicMs();
+    const pull = new ImagePull(this.#parts, source, manifest, tell);
+    try {
+      await pull.run(signal);
+      await syncFileSystem(this.#layout.layers);
+      crashPoint("image.record");
+      const record: ImageRecord = {
+        format: 1,
+        digest: manifest.digest,
+        references: [reference],
+        config: manifest.config,
+        layers: pull.names.map((name) => ({ name, diskBytes: this.#shelf.bytesOf(name) })),
+        createdAt: clock.now(),
+        pullMs: clock.monotonicMs() - begun,
+      };
+      await writeRecord(this.#layout.manifests, record);
+      const image = this.#shelf.addImage(record, UNUSED);
+      this.#shelf.use(image, clock.now());
+      await this.#makeRoomBeside(image);
+    } finally {
+      pull.release();
+    }
+  }
+
+  /** The limit holds for all images together, the new one too: it may go itself where nothing else can. */
+  async #makeRoomBeside(image: ShelfImage): Promise<void> {
+    image.holds += 1;
+    try {
+      await this.#room.belowLimit();
+    } catch (error) {
+      image.holds -= 1;
+      this.#removeImage(image);
+      throw error;
+    }
+    image.holds -= 1;
+  }
+
+  hold(digest: string, reference: string): HeldImage | null {
+    const image = this.#shelf.images.get(digest);
+    if (image === undefined || this.#closing.signal.aborted) return null;
+    this.#name(image, reference);
+    this.#shelf.use(image, this.#options.clock.now());
+    image.holds += 1;
+    let isHeld = true;
+    const { record } = image;
+    return {
+      digest,
+      config: record.config,
+      layers: record.layers.map(({ name }) => `${this.#layout.layers}/${name}`),
+      sizeBytes: this.#shelf.sizesOf(image).sizeBytes,
+      release: () => {
+        if (isHeld) image.holds -= 1;
+        isHeld = false;
+      },
+    };
+  }
+
+  /** The names an image goes by are of no weight but for people: written when they come, without waiting. */
+  #name(image: ShelfImage, reference: string): void {
+    const { references } = image.record;
+    if (references.includes(reference)) return;
+    image.record = { ...image.record, references: [reference, ...references].slice(0, MAX_REFERENCES) };
+    const { log } = this.#options;
+    this.#after(
+      writeRecord(this.#layout.manifests, image.record).catch((error: unknown) =>
+        log.warn("cannot note the name of an image", { reference, error }),
+      ),
+    );
+  }
+
+  list(): readonly StoredImage[] {
+    return [...this.#shelf.images.values()].map((image) => ({
+      digest: image.record.digest,
+      references: image.record.references,
+      ...this.#shelf.sizesOf(image),
+      pulledAt: image.record.createdAt,
+      usedAt: image.lastUsedAt,
+      isHeld: image.holds > 0,
+    }));
+  }
+
+  async remove(digest: string): Promise<number> {
+    const image = this.#shelf.images.get(digest);
+    if (image === undefined)
+      throw new SluiceError("IMAGE_UNKNOWN", `Cannot remove the image ${digest}: it is not here (see: sluice images)`);
+    if (image.holds > 0)
+      throw new SluiceError(
+        "IMAGE_IN_USE",
+        `Cannot remove the image ${digest}: a job runs on it (wait for it, or cancel it)`,
+      );
+    const { ownBytes } = this.#shelf.sizesOf(image);
+    this.#removeImage(image);
+    this.#removeLooseLayers();
+    await this.#trash.empty();
+    return ownBytes;
+  }
+
+  async prune(pinned: ReadonlySet<string>): Promise<number> {
+    const before = this.#shelf.diskBytes;
+    for (const image of [...this.#shelf.images.values()]) {
+      if (image.holds === 0 && !pinned.has(image.record.digest)) this.#removeImage(image);
+    }
+    this.#removeLooseLayers();
+    await this.#trash.empty();
+    return Math.max(0, before - this.#shelf.diskBytes);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new SluiceError("STOPPING", "Cannot go on with the image: the server is stopping"));
+    await Promise.allSettled([...this.#pulls.values()].map(({ work }) => work.settled()));
+    await Promise.all(this.#ending);
+    await this.#trash.empty();
+    await writeUsage(this.#layout.usage, this.#shelf);
+  }
+
+  /** Its record goes first: what comes after may be cut off. */
+  #removeImage(image: ShelfImage): void {
+    unlinkSync(`${this.#layout.manifests}/${recordFile(image.record.digest)}`);
+    this.#shelf.removeImage(image);
+  }
+
+  #removeLooseLayers(): number {
+    const names = this.#shelf.takeLoose();
+    for (const name of names) this.#trash.take(`${this.#layout.layers}/${name}`);
+    return names.length;
+  }
+
+  #after(work: Promise<void>): void {
+    this.#ending = [...this.#ending, work];
+    void work.finally(() => {
+      this.#ending = this.#ending.filter((each) => each !== work);
+    });
+  }
+}
+
+const MAX_REFERENCES = 20;
+
+/** Everything that was written in a file system is on the disk when it resolves. */
+async function syncFileSystem(folder: string): Promise<void> {
+  await promisify(execFile)("sync", ["-f", folder]);
+}
