@@ -1,4 +1,5 @@
 import { SluiceError } from "../core/errors.ts";
+import { ADMIN_SUBJECT } from "../core/principal.ts";
 import { formatBytes } from "../core/resources.ts";
 import type { Service } from "../core/service.ts";
 import type { HeldImage } from "../images/image.ts";
@@ -51,7 +52,7 @@ export async function imageRoot(spec: Service, { images, owner, signal, say }: I
     if (!isToldOf) say(`pulling the image ${spec.image} (${layers} layers, ${formatBytes(bytes)})`);
     isToldOf = true;
   };
-  const asker = { owner, isAdmin: false, pullSecrets: spec.imagePullSecrets };
+  const asker = { owner, isAdmin: owner === ADMIN_SUBJECT, pullSecrets: spec.imagePullSecrets };
   const image = await images.hold({ reference: spec.image, digest: spec.imageDigest }, asker, { signal, onProgress });
   return rootOf(spec, image);
 }

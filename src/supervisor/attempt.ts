@@ -271,7 +271,7 @@ class AttemptRun {
 
 function reasonOf({ code, details, retryable }: SluiceError): Reason {
   if (code === "OUTPUT_INVALID") return details?.reason === "output_name" ? "output_name" : "output_invalid";
-  return code.startsWith("IMAGE_") && !retryable ? "image" : "infrastructure";
+  return (code.startsWith("IMAGE_") || code === "EGRESS_REFUSED") && !retryable ? "image" : "infrastructure";
 }
 
 /** True when the promise settles, either way, before the time is over. */

@@ -1,4 +1,5 @@
-import { lstatSync, readlinkSync, type Stats } from "node:fs";
+import { readlinkSync, type Stats } from "node:fs";
+import { namesOf, shownAt } from "../lib/overlay-lookup.ts";
 
 /** Symbolic links followed, as in Linux. */
 const MAX_LINKS = 40;
@@ -8,7 +9,7 @@ const ANYBODY_MAY_EXECUTE = 0o111;
  *  @param layers the image's layers in overlayfs form, lowest first */
 export function isImageProgram(path: string, layers: readonly string[]): boolean {
   if (!path.startsWith("/")) return false;
-  const waiting = partsOf(path).reverse();
+  const waiting = namesOf(path).reverse();
   let at: string[] = [];
   let links = 0;
   let stats: Stats | null = null;
@@ -17,7 +18,7 @@ export function isImageProgram(path: string, layers: readonly string[]): boolean
       at = at.slice(0, -1);
       continue;
     }
-    const found = topmost([...at, part], layers);
+    const found = shownAt(layers, [...at, part]);
     if (found === null) return false;
     stats = found.stats;
     if (!stats.isSymbolicLink()) {
@@ -28,25 +29,7 @@ export function isImageProgram(path: string, layers: readonly string[]): boolean
     if (links > MAX_LINKS) return false;
     const target = readlinkSync(found.path);
     if (target.startsWith("/")) at = [];
-    waiting.push(...partsOf(target).reverse());
+    waiting.push(...namesOf(target).reverse());
   }
   return stats?.isFile() === true && (stats.mode & ANYBODY_MAY_EXECUTE) !== 0;
 }
-
-/** What the stack shows at a path whose folders hold no links; null for nothing. A layer hides those below it with anything that is no folder. */
-function topmost(parts: readonly string[], layers: readonly string[]): { path: string; stats: Stats } | null {
-  for (const layer of layers.toReversed()) {
-    for (let depth = 1; depth <= parts.length; depth++) {
-      const path = `${layer}/${parts.slice(0, depth).join("/")}`;
-      const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats === undefined) break;
-      const isLast = depth === parts.length;
-      // A whiteout is a device.
-      if (isLast) return stats.isCharacterDevice() ? null : { path, stats };
-      if (!stats.isDirectory()) return null;
-    }
-  }
-  return null;
-}
-
-const partsOf = (path: string): string[] => path.split("/").filter((part) => part !== "" && part !== ".");

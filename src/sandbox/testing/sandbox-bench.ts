@@ -35,6 +35,7 @@ export interface RunOptions {
   readonly network?: SandboxSpec["network"];
   readonly root?: SandboxSpec["root"];
   readonly outputFolder?: string;
+  readonly workingDirectory?: string;
   readonly workEntries?: readonly string[];
   readonly onOutput?: (chunk: Buffer, stream: "out" | "err") => void | Promise<void>;
   /** Called when the program was started, with the living sandbox. */
@@ -89,7 +90,7 @@ export class SandboxBench {
       ...(options.outputFolder === undefined ? {} : { outputFolder: options.outputFolder }),
       ...(options.workEntries === undefined ? {} : { workEntries: options.workEntries }),
       mounts: [{ kind: "folder", source: workFolder, target: "/work", readOnly: false }, ...(options.mounts ?? [])],
-      workingDirectory: "/work",
+      workingDirectory: options.workingDirectory ?? "/work",
       limits: { ...ROOMY_LIMITS, ...options.limits },
       network: options.network ?? "none",
       hostname: "sluice-test",

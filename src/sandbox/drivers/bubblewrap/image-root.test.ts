@@ -70,6 +70,15 @@ describe("a root that is an image", () => {
     expect(out).toContain("end");
   });
 
+  test("the working directory is made where the image has none, and a link there is left", async () => {
+    const options = { workingDirectory: "/usr/new/deep" };
+    expect(await run("ls -d /usr/new/deep; cat /usr/share/base; echo x >file; ls", options)).toMatchObject({
+      exitCode: 0,
+      out: "/usr/new/deep\nbase\nfile\n",
+    });
+    expect((await run("ls /usr/new")).exitCode).not.toBe(0);
+  });
+
   test("what it changes counts as its disk", async () => {
     const script = "i=0; while [ $i -lt 12 ]; do cat /bin/* >>/usr/share/large; i=$((i+1)); done; sleep 5";
     expect(await run(script, { limits: { diskBytes: 2 ** 22 } })).toMatchObject({ limit: "disk" });

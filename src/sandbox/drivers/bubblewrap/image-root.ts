@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { SluiceError } from "../../../core/errors.ts";
+import { namesOf, shownAt } from "../../../lib/overlay-lookup.ts";
 import type { SandboxMount, SandboxRoot } from "../../sandbox.ts";
 import { HOSTS } from "./etc-folder.ts";
 import { type IdMaps, rootMaps } from "./id-maps.ts";
@@ -32,6 +33,8 @@ export interface ImageRootJob {
   readonly slot: Slot;
   readonly workFolder: string;
   readonly mounts: readonly SandboxMount[];
+  /** A path inside; made where the image has none. */
+  readonly workingDirectory: string;
   /** The path by which the slot's user reaches a folder of the server. */
   readonly visiblePath: (path: string) => string;
 }
@@ -61,7 +64,7 @@ export class ImageRoots {
 
   /** Points the slot to the layers and to the work folder, so that the overlay's options are short and hold no character of a path.
    *  @returns the launcher's command, run in the slot's folder */
-  prepare({ root, slot, workFolder, mounts, visiblePath }: ImageRootJob): string {
+  prepare({ root, slot, workFolder, mounts, workingDirectory, visiblePath }: ImageRootJob): string {
     const [first = ""] = root.layers;
     const folder = dirname(first);
     const names = root.layers.map((layer) => basename(layer)).toReversed();
@@ -73,7 +76,8 @@ export class ImageRoots {
     }
     slot.point("l", visiblePath(folder));
     slot.point("w", visiblePath(workFolder));
-    slot.point("t", this.#top(ownerOf(root), mounts));
+    const missing = isMissing(workingDirectory, root.layers) ? [workingDirectory] : [];
+    slot.point("t", this.#top(ownerOf(root), mounts, missing));
     const lower = ["t", ...names.map((name) => `l/${name}`)].join(":");
     const changes = `w/${ROOT_CHANGES}`;
     const options = `lowerdir=${lower},upperdir=${changes}/upper,workdir=${changes}/work,userxattr`;
@@ -81,12 +85,12 @@ export class ImageRoots {
   }
 
   /** The layer of our own: one for each set of places to mount on. */
-  #top(owner: number, mounts: readonly SandboxMount[]): string {
+  #top(owner: number, mounts: readonly SandboxMount[], more: readonly string[]): string {
     const folders = mounts.filter(({ kind }) => kind === "folder").map(({ target }) => target);
     const files = mounts.filter(
       ({ kind, target }) => kind === "blob" && !folders.some((at) => target.startsWith(`${at}/`)),
     );
-    const key = JSON.stringify([owner, folders, files.map(({ target }) => target)]);
+    const key = JSON.stringify([owner, folders, more, files.map(({ target }) => target)]);
     const known = this.#tops.get(key);
     if (known !== undefined) return known;
     const path = `${this.#options.runtimeFolder}/top-${this.#tops.size}`;
@@ -94,7 +98,7 @@ export class ImageRoots {
     const made = new Made(path, owner, this.#options.gid);
     for (const name of ["", "/proc", "/dev", "/sys", "/etc"]) made.folder(name, GROUPS_FOLDER);
     made.folder("/tmp", EVERYBODYS_FOLDER);
-    for (const target of folders) made.folders(target);
+    for (const target of [...folders, ...more]) made.folders(target);
     for (const { target } of files) made.file(target, "");
     made.file("/etc/hosts", HOSTS);
     made.file("/etc/resolv.conf", "");
@@ -139,6 +143,17 @@ class Made {
     if (this.#gid !== null) chownSync(this.#root + path, this.#uid, this.#gid);
     chmodSync(this.#root + path, mode);
   }
+}
+
+/** False also where a link or a file is on the way: that is the image's own affair. */
+function isMissing(path: string, layers: readonly string[]): boolean {
+  const names = namesOf(path);
+  for (let depth = 1; depth <= names.length; depth++) {
+    const shown = shownAt(layers, names.slice(0, depth));
+    if (shown === null) return true;
+    if (!shown.stats.isDirectory()) return false;
+  }
+  return false;
 }
 
 /** Who owns the image's files: the account that unpacked it. */

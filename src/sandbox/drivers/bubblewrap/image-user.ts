@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { SluiceError } from "../../../core/errors.ts";
+import { namesOf, shownAt } from "../../../lib/overlay-lookup.ts";
 import { errno } from "./errno.ts";
 
 /** Who a program is inside its sandbox. */
@@ -53,21 +54,11 @@ function unknown(what: string, name: string): SluiceError {
   );
 }
 
-/** Fields of each line of a file, as the topmost layer has it that has one. Links are not followed: they would lead to this machine's files. */
+/** Fields of each line of a file. Links are not followed: they would lead to this machine's files. */
 function linesOf(path: string, layers: readonly string[]): string[][] {
-  for (const layer of layers.toReversed()) {
-    const stats = lstatSync(`${layer}/${path}`, { throwIfNoEntry: false });
-    if (stats === undefined && !hides(`${layer}/etc`)) continue;
-    const text = stats?.isFile() ? readSmall(`${layer}/${path}`) : "";
-    return text.split("\n").map((line) => line.split(":"));
-  }
-  return [];
-}
-
-/** True when a layer has something at a folder's place that hides what is below. */
-function hides(folder: string): boolean {
-  const stats = lstatSync(folder, { throwIfNoEntry: false });
-  return stats !== undefined && !stats.isDirectory();
+  const shown = shownAt(layers, namesOf(path));
+  const text = shown?.stats.isFile() === true ? readSmall(shown.path) : "";
+  return text.split("\n").map((line) => line.split(":"));
 }
 
 function readSmall(path: string): string {

@@ -199,13 +199,13 @@ export class BubblewrapInstance implements Instance {
   }
 
   #imageParts(root: ImageRootSpec) {
-    const { workFolder, mounts } = this.#spec;
+    const { workFolder, mounts, workingDirectory } = this.#spec;
     const { imageRoots, visiblePath } = this.#driver;
     const slot = this.#slot;
     return {
       ids: imageUser(root.user, root.layers),
       maps: imageRoots.maps(root, slot),
-      makeRoot: imageRoots.prepare({ root, slot, workFolder, mounts, visiblePath }),
+      makeRoot: imageRoots.prepare({ root, slot, workFolder, mounts, workingDirectory, visiblePath }),
       hidden: mounts.filter(({ source }) => source === workFolder).map(({ target }) => `${target}/${ROOT_CHANGES}`),
     };
   }
