@@ -8,10 +8,16 @@ import type { ImageAsker, Images, PinnedImage, PullOptions, StoredImage } from "
 import { formatImageReference, type ImageReference, parseImageReference } from "./reference.ts";
 import { type RegistryOptions, registrySource } from "./registry/registry.ts";
 
+export interface StorePull extends PullOptions {
+  readonly reference: string;
+  /** What the source must hold, where that is known. */
+  readonly digest?: string;
+}
+
 /** What the images of this machine are kept in. */
 export interface ImageStore {
   /** Pulls what is missing, and holds the image. */
-  pull(source: ImageSource, options: PullOptions & { readonly reference: string }): Promise<HeldImage>;
+  pull(source: ImageSource, options: StorePull): Promise<HeldImage>;
   /** The image if it is here. */
   hold(digest: string, reference: string): HeldImage | null;
   list(): readonly StoredImage[];
@@ -89,9 +95,9 @@ export function localImages(options: LocalImagesOptions): Images {
     async hold({ reference, digest }, asker, pull) {
       const here = store.hold(digest, reference);
       if (here !== null) return here;
-      if (reference.startsWith(FILE)) return await holdFile(reference, digest, asker, pull);
+      if (reference.startsWith(FILE)) return await holdFile({ reference, digest }, asker, pull);
       const source = await sourceOf({ ...parseImageReference(reference), digest }, asker);
-      return await store.pull(source, { ...pull, reference });
+      return await store.pull(source, { ...pull, reference, digest });
     },
     list: () => store.list(),
     remove: (digest) => store.remove(digest),
@@ -99,19 +105,17 @@ export function localImages(options: LocalImagesOptions): Images {
     close: () => store.close(),
   };
 
-  /** Only where the file still holds what was pinned. */
-  async function holdFile(reference: string, digest: string, asker: ImageAsker, pull: PullOptions): Promise<HeldImage> {
+  async function holdFile(
+    { reference, digest }: PinnedImage,
+    asker: ImageAsker,
+    pull: PullOptions,
+  ): Promise<HeldImage> {
     const source = await options.openFile(reference.slice(FILE.length), asker);
     try {
-      const { digest: found } = await source.manifest(pull.signal);
-      if (found === digest) return await store.pull(source, { ...pull, reference });
+      return await store.pull(source, { ...pull, reference, digest });
     } finally {
       await source.close();
     }
-    throw new SluiceError(
-      "IMAGE_UNKNOWN",
-      `Cannot use the image "${reference}": the file holds another one by now (apply the service again)`,
-    );
   }
 }
 

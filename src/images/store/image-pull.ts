@@ -69,7 +69,7 @@ export class ImagePull {
         const fetched: Ahead | null = ahead;
         ahead = null;
         const next = (): void => {
-          ahead = this.#fetchAhead(at + 1, signal);
+          ahead = this.#downloadAhead(at + 1, signal);
         };
         await this.#bring(order, fetched, next, signal);
         this.#layersDone += 1;
@@ -111,7 +111,7 @@ export class ImagePull {
   async #make(order: LayerOrder, ahead: Ahead | null, next: () => void, signal: AbortSignal): Promise<void> {
     const { maker, room, shelf } = this.#parts;
     await room.onDisk(order.blob.sizeBytes * UNPACKED_FACTOR);
-    const fetched = await (ahead?.fetched ?? this.#fetch(order, signal));
+    const fetched = await (ahead?.fetched ?? this.#download(order, signal));
     try {
       next();
       const diskBytes = await maker.unpack(order, fetched, signal);
@@ -123,10 +123,10 @@ export class ImagePull {
   }
 
   /** Begins with the next layer's download, unless it is here or on its way. A failure shows when its turn comes. */
-  #fetchAhead(at: number, signal: AbortSignal): Ahead | null {
+  #downloadAhead(at: number, signal: AbortSignal): Ahead | null {
     const order = this.#orders[at];
     if (order === undefined || this.#parts.shelf.has(order.name) || this.#parts.inWork.has(order.name)) return null;
-    const fetched = this.#fetch(order, signal);
+    const fetched = this.#download(order, signal);
     fetched.catch(() => {});
     return {
       fetched,
@@ -139,8 +139,8 @@ export class ImagePull {
     };
   }
 
-  #fetch(order: LayerOrder, signal: AbortSignal): Promise<Fetched> {
-    return this.#parts.maker.fetch(order, signal, (bytes) => this.#tell(bytes));
+  #download(order: LayerOrder, signal: AbortSignal): Promise<Fetched> {
+    return this.#parts.maker.download(order, signal, (bytes) => this.#tell(bytes));
   }
 
   #tell(bytes: number): void {

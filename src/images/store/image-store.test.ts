@@ -179,6 +179,13 @@ describe("a pull", () => {
     expectClean();
   });
 
+  it("refuses a source that holds another image than it should", async () => {
+    const source = fakeSource([BASE]);
+    const options = { reference: "tool:1", digest: `sha256:${"0".repeat(64)}`, signal: SIGNAL };
+    await expect(store.pull(source, options)).rejects.toMatchObject({ code: "IMAGE_UNKNOWN" });
+    expect(source.calls).toEqual([]);
+  });
+
   it("refuses an archive that is not the one of its config", async () => {
     const source = fakeSource([{ ...BASE, diffId: TOP.diffId }]);
     await expect(pull(source)).rejects.toMatchObject({

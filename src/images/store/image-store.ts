@@ -6,9 +6,9 @@ import type { Clock } from "../../lib/clock.ts";
 import { crashPoint } from "../../lib/crash-point.ts";
 import type { Log } from "../../lib/log.ts";
 import type { ImagesUser } from "../drop-rights.ts";
-import type { HeldImage, ImageManifest, ImageSource } from "../image.ts";
+import type { HeldImage, ImageSource } from "../image.ts";
 import type { PullOptions, PullProgress, StoredImage } from "../images.ts";
-import type { ImageStore } from "../local-images.ts";
+import type { ImageStore, StorePull } from "../local-images.ts";
 import { DiskRoom } from "./disk-room.ts";
 import { ImagePull, type LayersInWork, type PullParts } from "./image-pull.ts";
 import { type ImageRecord, recordFile, writeRecord } from "./image-record.ts";
@@ -51,6 +51,19 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   return new LayerStore(options, layout, trash, shelf);
 }
 
+type Listener = (progress: PullProgress) => void;
+
+interface PullOrder {
+  readonly source: ImageSource;
+  readonly digest: string;
+  readonly reference: string;
+}
+
+interface SharedPull {
+  readonly work: SharedWork<void>;
+  readonly listeners: Set<Listener>;
+}
+
 /** ```
  *  pull ─▶ here already? ─yes─▶ held
  *             │ no: one pull a digest, whoever asks (ImagePull), each layer made once (LayerMaker)
@@ -64,10 +77,7 @@ class LayerStore implements ImageStore {
   readonly #shelf: Shelf;
   readonly #room: DiskRoom;
   readonly #parts: PullParts;
-  readonly #pulls = new Map<
-    string,
-    { readonly work: SharedWork<void>; readonly listeners: Set<(progress: PullProgress) => void> }
-  >();
+  readonly #pulls = new Map<string, SharedPull>();
   readonly #inWork: LayersInWork = new Map();
   readonly #closing = new AbortController();
   #ending: Promise<unknown>[] = [];
@@ -93,56 +103,45 @@ class LayerStore implements ImageStore {
     };
   }
 
-  async pull(
-    source: ImageSource,
-    { reference, signal, onProgress }: PullOptions & { readonly reference: string },
-  ): Promise<HeldImage> {
+  async pull(source: ImageSource, { reference, digest, signal, onProgress }: StorePull): Promise<HeldImage> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
-    const manifest = await source.manifest(either);
+    const known = digest ?? (await source.manifest(either)).digest;
     for (;;) {
-      const here = this.hold(manifest.digest, reference);
+      const here = this.hold(known, reference);
       if (here !== null) return here;
-      await this.#join(source, manifest, reference, either, onProgress);
+      await this.#join({ source, digest: known, reference }, either, onProgress);
     }
   }
 
   /** Resolves when the image was put on the shelf, by this pull or one that had begun. */
-  async #join(
-    source: ImageSource,
-    manifest: ImageManifest,
-    reference: string,
-    signal: AbortSignal,
-    onProgress: PullOptions["onProgress"],
-  ): Promise<void> {
-    const { digest } = manifest;
-    let pull = this.#pulls.get(digest);
-    if (pull === undefined || !pull.work.isWanted) {
-      const listeners = new Set<(progress: PullProgress) => void>();
-      const tell = (progress: PullProgress): void => {
-        for (const listener of listeners) listener(progress);
-      };
-      const work = new SharedWork((wanted) => this.#bring(source, manifest, reference, wanted, tell));
-      pull = { work, listeners };
-      this.#pulls.set(digest, pull);
-    }
+  async #join(order: PullOrder, signal: AbortSignal, onProgress: PullOptions["onProgress"]): Promise<void> {
+    const pull = this.#pullOf(order);
     if (onProgress !== undefined) pull.listeners.add(onProgress);
     try {
       await pull.work.wait(signal);
     } finally {
       if (onProgress !== undefined) pull.listeners.delete(onProgress);
-      if (this.#pulls.get(digest) === pull) this.#pulls.delete(digest);
+      if (this.#pulls.get(order.digest) === pull) this.#pulls.delete(order.digest);
     }
   }
 
-  async #bring(
-    source: ImageSource,
-    manifest: ImageManifest,
-    reference: string,
-    signal: AbortSignal,
-    tell: (progress: PullProgress) => void,
-  ): Promise<void> {
+  #pullOf(order: PullOrder): SharedPull {
+    const begun = this.#pulls.get(order.digest);
+    if (begun?.work.isWanted) return begun;
+    const listeners = new Set<Listener>();
+    const tell = (progress: PullProgress): void => {
+      for (const listener of listeners) listener(progress);
+    };
+    const pull = { work: new SharedWork((wanted) => this.#bring(order, wanted, tell)), listeners };
+    this.#pulls.set(order.digest, pull);
+    return pull;
+  }
+
+  async #bring({ source, digest, reference }: PullOrder, signal: AbortSignal, tell: Listener): Promise<void> {
     const { clock } = this.#options;
     const begun = clock.monotonicMs();
+    const manifest = await source.manifest(signal);
+    if (manifest.digest !== digest) throw changed(reference, digest);
     const pull = new ImagePull(this.#parts, source, manifest, tell);
     try {
       await pull.run(signal);
@@ -150,7 +149,7 @@ class LayerStore implements ImageStore {
       crashPoint("image.record");
       const record: ImageRecord = {
         format: 1,
-        digest: manifest.digest,
+        digest,
         references: [reference],
         config: manifest.config,
         layers: pull.names.map((name) => ({ name, diskBytes: this.#shelf.bytesOf(name) })),
@@ -278,6 +277,13 @@ class LayerStore implements ImageStore {
 }
 
 const MAX_REFERENCES = 20;
+
+function changed(reference: string, digest: string): SluiceError {
+  return new SluiceError(
+    "IMAGE_UNKNOWN",
+    `Cannot use the image "${reference}": its source holds another one than ${digest} by now (apply the service again)`,
+  );
+}
 
 /** Everything that was written in a file system is on the disk when it resolves. */
 async function syncFileSystem(folder: string): Promise<void> {

@@ -40,7 +40,7 @@ export class LayerMaker {
   }
 
   /** @throws as `fetchBlob` */
-  async fetch(order: LayerOrder, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Fetched> {
+  async download(order: LayerOrder, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Fetched> {
     const path = `${this.#layout.incoming}/${order.name}-${randomUUID()}`;
     const remove = (): Promise<void> => rm(path, { force: true });
     try {
