@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { SluiceError } from "../../core/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Instance, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
@@ -11,9 +11,11 @@ import { ImageRoots } from "./bubblewrap/image-root.ts";
 import { closeInherited } from "./bubblewrap/inherited-descriptors.ts";
 import { BubblewrapInstance, type InstanceDriver } from "./bubblewrap/instance.ts";
 import { type Bwrap, findBwrap, makeRuntimeFolder, removeLeftFolders } from "./bubblewrap/machine.ts";
+import { findOutboundTools } from "./bubblewrap/network/find-tools.ts";
+import { NAME_SERVER } from "./bubblewrap/network/outbound.ts";
 import { processesOfUids } from "./bubblewrap/proc-table.ts";
 import { sendSignal } from "./bubblewrap/signals.ts";
-import type { Slot } from "./bubblewrap/slot.ts";
+import type { Flavour, Slot } from "./bubblewrap/slot.ts";
 import { SlotPool } from "./bubblewrap/slot-pool.ts";
 import { claimUidBlock, mapsIds, type UidBlock } from "./bubblewrap/uid-block.ts";
 
@@ -70,6 +72,7 @@ export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<Bub
     cgroups: "version" in cgroups ? cgroups : null,
     warm: options.warmSlots ?? DEFAULT_WARM_SLOTS,
   });
+  writeFileSync(`${runtimeFolder}/resolv.conf`, `nameserver ${NAME_SERVER}\n`, { mode: 0o644 });
   const hostRoot = new HostRoot({
     runtimeFolder,
     extraPaths: options.extraPaths ?? [],
@@ -86,6 +89,7 @@ export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<Bub
     pool,
     hostRoot,
     imageRoots: new ImageRoots({ runtimeFolder, gid: uids === null ? null : (options.gid ?? DEFAULT_GID) }),
+    outbound: findOutboundTools(),
     runtimeFolder,
   });
 }
@@ -104,10 +108,16 @@ interface Parts {
   readonly pool: SlotPool;
   readonly hostRoot: HostRoot;
   readonly imageRoots: ImageRoots;
+  readonly outbound: ReturnType<typeof findOutboundTools>;
   readonly runtimeFolder: string;
 }
 
 const ID = /^[A-Za-z0-9._-]{1,200}$/;
+
+function flavourOf({ network, root }: SandboxSpec): Flavour {
+  if (network === "outbound") return "outbound";
+  return root.kind === "image" ? "mounts" : "plain";
+}
 
 class BubblewrapSandbox implements Sandbox {
   readonly driver = "bubblewrap";
@@ -130,6 +140,8 @@ class BubblewrapSandbox implements Sandbox {
       insideIds: { uid: INSIDE_ID, gid: INSIDE_ID },
       rootMounts: () => hostRoot.mounts(),
       imageRoots: parts.imageRoots,
+      outbound: "missing" in parts.outbound ? null : parts.outbound,
+      outboundResolvConf: `${parts.runtimeFolder}/resolv.conf`,
       explain: (output) => sentence(diagnose(output)),
     };
     this.#doctor = new Doctor({
@@ -138,6 +150,7 @@ class BubblewrapSandbox implements Sandbox {
       cgroups: parts.cgroups,
       filtersCalls: parts.callFilter !== null,
       allowHostNetwork: options.allowHostNetwork ?? false,
+      outbound: parts.outbound,
       folder: `${parts.runtimeFolder}/probe`,
       create: (spec) => this.#create(spec, AS_IT_IS),
     });
@@ -181,7 +194,7 @@ class BubblewrapSandbox implements Sandbox {
       throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
     }
     await this.reclaim();
-    const slot = this.#parts.pool.take(spec.root.kind === "image");
+    const slot = this.#parts.pool.take(flavourOf(spec));
     this.#living.add(spec.id);
     const release = async (freed: Slot, empty: boolean): Promise<void> => {
       this.#living.delete(spec.id);
@@ -198,11 +211,13 @@ class BubblewrapSandbox implements Sandbox {
   }
 
   #refuseNetwork(spec: SandboxSpec): void {
+    const { outbound, options } = this.#parts;
     const why =
       spec.network === "outbound"
-        ? "this machine's driver has none that reaches outside but not the machine"
+        ? `${"missing" in outbound ? outbound.missing.join(", ") : ""} is not installed`
         : "the server's configuration does not allow the machine's own";
-    if (spec.network === "none" || (spec.network === "host" && this.#parts.options.allowHostNetwork)) return;
+    if (spec.network === "outbound" && !("missing" in outbound)) return;
+    if (spec.network === "none" || (spec.network === "host" && options.allowHostNetwork)) return;
     throw new SluiceError(
       "NETWORK_UNSUPPORTED",
       `Cannot give the sandbox network '${spec.network}': ${why} (use 'none')`,

@@ -12,7 +12,10 @@ export interface BwrapJob {
   readonly mounts: readonly SandboxMount[];
   readonly workingDirectory: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly network: Exclude<NetworkMode, "outbound">;
+  /** `outbound` is the network of the one who starts bubblewrap. */
+  readonly network: NetworkMode;
+  /** Host path of what the sandbox sees as /etc/resolv.conf; null where its root has the right one. */
+  readonly resolvConf: string | null;
   readonly hostname: string;
   readonly insideUid: number;
   readonly insideGid: number;
@@ -45,7 +48,7 @@ export function bwrapArgs(job: BwrapJob): Buffer {
     ...(job.wholeRoot === null ? [] : ["--bind", job.wholeRoot, "/"]),
     ...["--proc", "/proc", "--dev", "/dev"],
     ...job.root,
-    ...(job.network === "host" ? ["--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"] : []),
+    ...(job.resolvConf === null ? [] : ["--ro-bind-try", job.resolvConf, "/etc/resolv.conf"]),
     ...sharedMemory(job.sharedMemoryBytes),
     ...job.mounts.flatMap((mount) => mountOptions(mount, job.visiblePath)),
     ...job.hidden.flatMap((path) => ["--perms", "0000", "--tmpfs", path, "--remount-ro", path]),

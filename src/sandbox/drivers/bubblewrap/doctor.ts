@@ -6,6 +6,8 @@ import { enforced, missing, testGuards, weaker } from "./guard-tests.ts";
 import { testImageRoot } from "./image-root-test.ts";
 import type { BubblewrapInstance } from "./instance.ts";
 import type { Bwrap } from "./machine.ts";
+import type { findOutboundTools } from "./network/find-tools.ts";
+import { testOutbound } from "./network/outbound-test.ts";
 import { namespaceOf, uidOf } from "./proc-table.ts";
 import { type CreateSandbox, runTrial } from "./trial.ts";
 import type { UidBlock } from "./uid-block.ts";
@@ -16,6 +18,7 @@ export interface DoctorOptions {
   readonly cgroups: CgroupTree | NoCgroups;
   readonly filtersCalls: boolean;
   readonly allowHostNetwork: boolean;
+  readonly outbound: ReturnType<typeof findOutboundTools>;
   /** Where trials get their work folders. */
   readonly folder: string;
   readonly create: CreateSandbox;
@@ -51,15 +54,20 @@ export class Doctor {
       const { why, mend } = diagnose(trial.output === "" ? trial.error : trial.output);
       return this.#broken(why, mend);
     }
+    const outbound = await testOutbound(this.#options);
     const tested = thorough ? await testGuards(this.#options) : [];
-    const guards = [...this.#seenGuards(seen), await testImageRoot(this.#options), ...this.#standingGuards()];
+    const guards = [...this.#seenGuards(seen), await testImageRoot(this.#options), outbound, ...this.#standingGuards()];
     return {
       driver: "bubblewrap",
       works: true,
       guards: guards.map(
         (guard) => tested.find((other) => other.name === guard.name && other.state !== "enforced") ?? guard,
       ),
-      networks: this.#options.allowHostNetwork ? ["none", "host"] : ["none"],
+      networks: [
+        "none",
+        ...(outbound.state === "missing" ? [] : (["outbound"] as const)),
+        ...(this.#options.allowHostNetwork ? (["host"] as const) : []),
+      ],
     };
   }
 
@@ -109,11 +117,6 @@ export class Doctor {
         "",
       ),
       weaker("files", "Counted every 200 ms: a fast writer can pass its limit for a moment", ""),
-      missing(
-        "network-outbound",
-        "This version has no network that reaches outside but not the machine",
-        "use 'none', or 'host' where the config allows it",
-      ),
       allowHostNetwork
         ? enforced("network-host")
         : missing("network-host", "The configuration does not allow it", "allow_host_network: true"),

@@ -95,6 +95,7 @@ describe("bwrapArgs", () => {
   const job: BwrapJob = {
     wholeRoot: null,
     hidden: [],
+    resolvConf: null,
     root: ["--ro-bind", "/usr", "/usr"],
     mounts: [
       { kind: "folder", source: "/data/work", target: "/work", readOnly: false },

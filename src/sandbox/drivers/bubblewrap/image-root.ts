@@ -57,9 +57,8 @@ export class ImageRoots {
 
   /** Which ids the slot's launcher needs for this image. */
   maps(root: ImageRootSpec, slot: Slot): IdMaps {
-    const user = slot.user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
     const owner = ownerOf(root);
-    return rootMaps(user, owner === user.uid ? null : owner);
+    return rootMaps(slot.ids, owner === slot.ids.uid ? null : owner);
   }
 
   /** Points the slot to the layers and to the work folder, so that the overlay's options are short and hold no character of a path.

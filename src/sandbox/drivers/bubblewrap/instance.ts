@@ -3,13 +3,16 @@ import { SluiceError } from "../../../core/errors.ts";
 import { removeTree } from "../../../lib/remove-tree.ts";
 import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
+import { type IdMaps, rootMaps } from "./id-maps.ts";
 import type { ImageRootSpec, ImageRoots } from "./image-root.ts";
 import { ROOT_CHANGES, ROOT_CHANGES_ENTRIES } from "./image-root.ts";
 import { type InsideIds, imageUser } from "./image-user.ts";
 import { runFileText } from "./launcher-script.ts";
+import { blockedNetworks } from "./network/blocked-networks.ts";
+import type { OutboundTools } from "./network/outbound.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
-import { OWN_PROCESSES, type Slot } from "./slot.ts";
+import { type LauncherKind, OWN_PROCESSES, type Slot } from "./slot.ts";
 import { type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "./work-folder.ts";
 
 /** What an instance needs of its driver. */
@@ -22,6 +25,10 @@ export interface InstanceDriver {
   readonly insideIds: InsideIds;
   readonly rootMounts: () => readonly string[];
   readonly imageRoots: ImageRoots;
+  /** Programs for outbound networks; null where this machine has them not. */
+  readonly outbound: OutboundTools | null;
+  /** Host path of the name servers of an outbound network. */
+  readonly outboundResolvConf: string;
   readonly visiblePath: (path: string) => string;
   readonly explain: (output: string) => string;
   /** Gives the slot back, or sets it aside when it could not be emptied. */
@@ -155,8 +162,6 @@ export class BubblewrapInstance implements Instance {
 
   #makeRun(exec: ExecOptions): Run {
     const { limits, network } = this.#spec;
-    if (network === "outbound")
-      throw new SluiceError("INTERNAL", "Cannot run in the sandbox: its network is not possible");
     const counted = this.#slot.cgroup !== null;
     const image = this.#spec.root.kind === "image" ? this.#imageParts(this.#spec.root) : null;
     const ids = image?.ids ?? this.#driver.insideIds;
@@ -168,6 +173,7 @@ export class BubblewrapInstance implements Instance {
       workingDirectory: this.#spec.workingDirectory,
       env: exec.env,
       network,
+      resolvConf: this.#resolvConf(),
       hostname: this.#spec.hostname,
       insideUid: ids.uid,
       insideGid: ids.gid,
@@ -189,13 +195,29 @@ export class BubblewrapInstance implements Instance {
       limits,
       workFolder: this.#spec.workFolder,
       exec,
-      maps: image?.maps ?? null,
+      kind: this.#launcherKind(image?.maps ?? null),
       args,
       runFile,
       graceMs: this.#driver.graceMs,
       takeBack: () => this.#takeBack(),
       explain: this.#driver.explain,
     });
+  }
+
+  #resolvConf(): string | null {
+    const { network } = this.#spec;
+    if (network === "host") return "/etc/resolv.conf";
+    return network === "outbound" ? this.#driver.outboundResolvConf : null;
+  }
+
+  #launcherKind(imageMaps: IdMaps | null): LauncherKind {
+    if (this.#spec.network !== "outbound") return { maps: imageMaps, outbound: null };
+    const { outbound: tools } = this.#driver;
+    if (tools === null) throw new SluiceError("INTERNAL", "Cannot run in the sandbox: its network is not possible");
+    return {
+      maps: imageMaps ?? rootMaps(this.#slot.ids, null),
+      outbound: { tools, blocked: blockedNetworks() },
+    };
   }
 
   #imageParts(root: ImageRootSpec) {

@@ -5,6 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import { SluiceError } from "../../../core/errors.ts";
 import { type IdMaps, writeIdMaps } from "./id-maps.ts";
 import { LAUNCHER_SCRIPT } from "./launcher-script.ts";
+import { Outbound, type OutboundTools } from "./network/outbound.ts";
 import { sendSignal } from "./signals.ts";
 
 export interface LauncherOptions {
@@ -16,6 +17,13 @@ export interface LauncherOptions {
   readonly join: (pid: number) => Promise<void>;
   /** Ids of a user namespace for the shell, in which it can mount; null for none. */
   readonly maps: IdMaps | null;
+  /** Programs for an outbound network of the shell's own; null for none. With `maps` only. */
+  readonly outbound: OutboundTools | null;
+}
+
+interface LauncherParts {
+  readonly watchdogPid: number;
+  readonly outbound: Outbound | null;
 }
 
 /** A job's end as the launcher saw it: bubblewrap's exit code, or `lost` when the launcher itself was killed. */
@@ -33,17 +41,22 @@ export class Launcher {
   readonly watchdogPid: number;
   readonly #child: ChildProcess;
   readonly #input: Writable;
+  readonly #outbound: Outbound | null;
   #waiting: ((end: LaunchEnd) => void) | null = null;
   #lost = false;
   #buffered = "";
 
-  private constructor(child: ChildProcess, pid: number, input: Writable, output: Readable, watchdogPid: number) {
+  private constructor(child: ChildProcess, pid: number, input: Writable, output: Readable, more: LauncherParts) {
+    const { watchdogPid, outbound } = more;
     this.#child = child;
+    this.#outbound = outbound;
     this.pid = pid;
     this.#input = input;
     this.watchdogPid = watchdogPid;
     output.on("data", (chunk: string) => this.#answered(chunk));
     child.once("exit", () => this.#end({ kind: "lost" }));
+    // Without its network a script would wait for answers that never come.
+    void outbound?.gone.then(() => child.kill("SIGKILL"));
   }
 
   /** @throws SluiceError SANDBOX_UNAVAILABLE when the shell cannot start as the slot's user */
@@ -55,17 +68,22 @@ export class Launcher {
     const [input, output] = [child.stdin, child.stdio[3]];
     if (child.pid === undefined || input === null || !isReadable(output)) throw await spawnFailure(child);
     input.on("error", () => {});
+    let outbound: Outbound | null = null;
     try {
       await answer(child, output, options.folder, /^born\n/);
       if (options.maps !== null) writeIdMaps(child.pid, options.maps);
+      if (options.outbound !== null) {
+        outbound = await Outbound.start({ tools: options.outbound, pid: child.pid, user: options.user });
+      }
       await options.join(child.pid);
       input.write("go\n");
       const watchdogPid = Number(await answer(child, output, options.folder, /^ready (\d+)\n/));
-      const launcher = new Launcher(child, child.pid, input, output, watchdogPid);
+      const launcher = new Launcher(child, child.pid, input, output, { watchdogPid, outbound });
       launcher.#hold(false);
       return launcher;
     } catch (error) {
       child.kill("SIGKILL");
+      await outbound?.close();
       throw error;
     }
   }
@@ -87,12 +105,13 @@ export class Launcher {
 
   /** Ends an idle launcher; resolves when it is gone. */
   async close(): Promise<void> {
-    if (this.#lost) return;
+    if (this.#lost) return await this.#outbound?.close();
     this.#child.ref();
     const gone = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
     sendSignal([this.watchdogPid], "SIGKILL");
     await gone;
+    await this.#outbound?.close();
   }
 
   #answered(chunk: string): void {
@@ -128,7 +147,8 @@ export class Launcher {
 function spawnShell(options: LauncherOptions, errors: number): ChildProcess {
   const identity = options.user === null ? "shared-uid" : "own-uid";
   const shell = ["/bin/sh", "-c", LAUNCHER_SCRIPT, "sluice-launcher", options.folder, identity];
-  const [program = "", ...args] = options.maps === null ? shell : [...OWN_NAMESPACES, ...shell];
+  const network = options.outbound === null ? [] : ["--net"];
+  const [program = "", ...args] = options.maps === null ? shell : [...OWN_NAMESPACES, ...network, "--", ...shell];
   return spawn(program, args, {
     stdio: ["pipe", "ignore", errors, "pipe", "pipe"],
     detached: true,
@@ -139,7 +159,7 @@ function spawnShell(options: LauncherOptions, errors: number): ChildProcess {
 }
 
 /** util-linux's; it becomes the shell. */
-const OWN_NAMESPACES = ["unshare", "--user", "--mount", "--"];
+const OWN_NAMESPACES = ["unshare", "--user", "--mount"];
 
 async function spawnFailure(child: ChildProcess): Promise<SluiceError> {
   const reason = await Promise.race([

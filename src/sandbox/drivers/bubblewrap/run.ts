@@ -1,12 +1,11 @@
 import { SluiceError } from "../../../core/errors.ts";
 import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
 import type { CgroupCounts } from "./cgroup.ts";
-import type { IdMaps } from "./id-maps.ts";
 import { JobOutput } from "./job-output.ts";
 import type { LaunchEnd } from "./launcher.ts";
 import { LimitWatch, sizeLimit } from "./limit-watch.ts";
 import { exitOf, sendSignal } from "./signals.ts";
-import type { Slot } from "./slot.ts";
+import type { LauncherKind, Slot } from "./slot.ts";
 import type { FolderSize } from "./work-folder.ts";
 
 type Limit = NonNullable<ExecResult["limit"]>;
@@ -16,8 +15,8 @@ export interface RunOptions {
   readonly limits: SandboxLimits;
   readonly workFolder: string;
   readonly exec: ExecOptions;
-  /** Ids of a user namespace that the launcher needs; null for none. */
-  readonly maps: IdMaps | null;
+  /** Namespaces that the launcher needs. */
+  readonly kind: LauncherKind;
   /** Bubblewrap's options and the shell's text. */
   readonly args: Buffer;
   readonly runFile: string;
@@ -68,7 +67,7 @@ export class Run {
 
   async result(): Promise<ExecResult> {
     const { slot } = this.#options;
-    await slot.ready(this.#options.maps);
+    await slot.ready(this.#options.kind);
     await slot.limit(this.#options.limits);
     this.#startedAt = performance.now();
     if (this.#cause !== null) return this.#stoppedBeforeStart();

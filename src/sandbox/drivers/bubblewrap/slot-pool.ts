@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { SluiceError } from "../../../core/errors.ts";
 import type { CgroupTree } from "./cgroup.ts";
-import { Slot } from "./slot.ts";
+import { type Flavour, Slot } from "./slot.ts";
 import type { UidBlock } from "./uid-block.ts";
 
 export interface SlotPoolOptions {
@@ -29,11 +29,10 @@ export class SlotPool {
   }
 
   /** The lowest free slot: low ones stay warm. One whose launcher is of the wrong kind is taken only where there is no other.
-   *  @param mountsRoots whether the launcher must mount roots
    *  @throws SluiceError SANDBOX_UNAVAILABLE when all are held */
-  take(mountsRoots: boolean): Slot {
+  take(flavour: Flavour): Slot {
     this.#idle.sort((a, b) => b.index - a.index);
-    const fitting = this.#idle.findLastIndex((slot) => slot.mountsRoots === mountsRoots);
+    const fitting = this.#idle.findLastIndex((slot) => slot.flavour === flavour);
     const spare = this.#idle.length < this.#options.warm && this.#made < this.#options.count;
     const [found] = fitting >= 0 ? this.#idle.splice(fitting, 1) : [spare ? undefined : this.#idle.pop()];
     const slot = found ?? this.#make();

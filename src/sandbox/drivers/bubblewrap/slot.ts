@@ -16,6 +16,8 @@ import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { IdMaps } from "./id-maps.ts";
 import { type LaunchEnd, Launcher } from "./launcher.ts";
+import type { BlockedNetwork } from "./network/blocked-networks.ts";
+import type { OutboundTools } from "./network/outbound.ts";
 import { isAlive, namespaceOf, parentOf, processesOfUids, processTree } from "./proc-table.ts";
 import { sendSignal } from "./signals.ts";
 
@@ -23,6 +25,19 @@ export interface SlotUser {
   readonly uid: number;
   readonly gid: number;
 }
+
+/** Namespaces that a launcher has of its own. */
+export interface LauncherKind {
+  /** Ids of a user namespace, in which it can mount; null for none. */
+  readonly maps: IdMaps | null;
+  /** A network namespace that is connected with the outside; null for none. `blocked` is what it does not reach: another list, another launcher. */
+  readonly outbound: { readonly tools: OutboundTools; readonly blocked: readonly BlockedNetwork[] } | null;
+}
+
+/** `mounts`: it can mount the roots of images. `outbound`: that, in a network of its own. */
+export type Flavour = "plain" | "mounts" | "outbound";
+
+const PLAIN: LauncherKind = { maps: null, outbound: null };
 
 /** What bubblewrap wrote about the running sandbox. */
 interface SandboxStatus {
@@ -64,8 +79,8 @@ export class Slot {
   readonly #status: number;
   readonly #links = new Map<string, string>();
   #launcher: Launcher | null = null;
-  /** Of the launcher's user namespace; null where it has none of its own. */
-  #maps: IdMaps | null = null;
+  /** What the launcher was made for. */
+  #kind: LauncherKind = PLAIN;
   #run = "";
   #maimed = false;
 
@@ -83,6 +98,11 @@ export class Slot {
     if (user !== null) chownSync(folder, user.uid, user.gid);
   }
 
+  /** Who runs here, by the machine's ids. */
+  get ids(): SlotUser {
+    return this.user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  }
+
   /** Paths of the pipes that carry the job's output, while the slot is ready. */
   get outPath(): string {
     return `${this.#folder}/out`;
@@ -97,9 +117,10 @@ export class Slot {
     return `${this.#folder}/${ROOT_MOUNT}`;
   }
 
-  /** True where the launcher has namespaces of its own; another kind of root needs another launcher. */
-  get mountsRoots(): boolean {
-    return this.#maps !== null;
+  /** What the launcher can do; another job needs another launcher. */
+  get flavour(): Flavour {
+    if (this.#kind.outbound !== null) return "outbound";
+    return this.#kind.maps === null ? "plain" : "mounts";
   }
 
   /** Makes a link in the slot's folder. */
@@ -111,19 +132,19 @@ export class Slot {
   }
 
   /** Starts the launcher if it is not there, or not whole (the kernel may end it or its watchdog when the slot is out of memory), or of another kind.
-   *  @param maps ids of a user namespace of its own; null for none
    *  @throws SluiceError SANDBOX_UNAVAILABLE */
-  async ready(maps: IdMaps | null): Promise<void> {
-    if (this.#launcher?.alive && !this.#maimed && JSON.stringify(maps) === JSON.stringify(this.#maps)) return;
+  async ready(kind: LauncherKind): Promise<void> {
+    if (this.#launcher?.alive && !this.#maimed && JSON.stringify(kind) === JSON.stringify(this.#kind)) return;
     if (this.#launcher !== null) await this.killAll();
-    this.#maps = maps;
+    this.#kind = kind;
     this.cgroup?.revive();
     this.#maimed = false;
     this.#launcher = await Launcher.start({
       folder: this.#folder,
       user: this.user,
       join: async (pid) => this.cgroup?.join(pid),
-      maps,
+      maps: kind.maps,
+      outbound: kind.outbound?.tools ?? null,
     });
   }
 

@@ -32,6 +32,7 @@ export interface TrialOptions {
   readonly look?: (instance: BubblewrapInstance) => Promise<void>;
   readonly root?: SandboxRoot;
   readonly mounts?: readonly SandboxMount[];
+  readonly network?: SandboxSpec["network"];
 }
 
 /** Runs a shell script in a real sandbox with a work folder of its own (its working directory), and leaves nothing behind. */
@@ -39,7 +40,7 @@ export async function runTrial(
   create: CreateSandbox,
   parent: string,
   script: string,
-  { limits = {}, look, root = { kind: "host" }, mounts = [] }: TrialOptions = {},
+  { limits = {}, look, root = { kind: "host" }, mounts = [], network = "none" }: TrialOptions = {},
 ): Promise<Trial> {
   counter += 1;
   const id = `probe-${process.pid}-${counter}`;
@@ -54,7 +55,7 @@ export async function runTrial(
       mounts: [{ kind: "folder", source: workFolder, target: "/work", readOnly: false }, ...mounts],
       workingDirectory: "/work",
       limits: { ...ROOMY, ...limits },
-      network: "none",
+      network,
       hostname: "sluice",
     });
     try {

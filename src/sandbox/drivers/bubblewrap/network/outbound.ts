@@ -1,0 +1,139 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SluiceError } from "../../../../core/errors.ts";
+import type { SlotUser } from "../slot.ts";
+import { blockedNetworks } from "./blocked-networks.ts";
+
+/** The network that a sandbox sees, of a range that is for measuring devices and that nobody uses (RFC 2544): scripts reach the private networks of
+ *  laboratories by their own addresses. The helper gives its own addresses these last parts. */
+const NETWORK = "198.18.255.0/24";
+export const NAME_SERVER = "198.18.255.3";
+/** The helper's only IPv6 network. */
+const ADDRESS_6 = "fd00::53c8/64";
+const GATEWAY_6 = "fd00::2";
+const DEVICE = "tap0";
+const MTU = "65520";
+
+const READY_WITHIN_MS = 10_000;
+
+export interface OutboundTools {
+  readonly slirp: string;
+  readonly nsenter: string;
+  readonly ip: string;
+}
+
+export interface OutboundOptions {
+  readonly tools: OutboundTools;
+  /** A process in the network namespace, whose user namespace owns it. */
+  readonly pid: number;
+  readonly user: SlotUser | null;
+}
+
+/** Connects a network namespace with the world outside, but not with this machine: a helper in this machine's network hands on what programs inside
+ *  send. It runs as the slot's user, and ends with this process, however that ends. */
+export class Outbound {
+  readonly #child: ChildProcess;
+  readonly gone: Promise<void>;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.gone = once(child, "exit").then(() => {});
+  }
+
+  /** @throws SluiceError SANDBOX_UNAVAILABLE */
+  static async start(options: OutboundOptions): Promise<Outbound> {
+    const { child, said } = spawnHelper(options);
+    const outbound = new Outbound(child);
+    try {
+      await ready(child, said);
+      await closeDoors(options);
+      for (const handle of [child, ...child.stdio]) (handle as { unref?: () => void } | null)?.unref?.();
+      return outbound;
+    } catch (error) {
+      await outbound.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined) return;
+    this.#child.kill("SIGKILL");
+    await this.gone;
+  }
+}
+
+function spawnHelper({ tools, pid, user }: OutboundOptions): { child: ChildProcess; said: () => string } {
+  const args = [
+    "--configure",
+    `--mtu=${MTU}`,
+    `--cidr=${NETWORK}`,
+    "--enable-ipv6",
+    "--disable-host-loopback",
+    "--enable-sandbox",
+    "--enable-seccomp",
+    ...["--ready-fd=3", "--exit-fd=4"],
+    ...["--netns-type=path", `--userns-path=/proc/${pid}/ns/user`, `/proc/${pid}/ns/net`, DEVICE],
+  ];
+  const child = spawn(tools.slirp, args, {
+    // The helper ends when descriptor 4 does.
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+    detached: true,
+    cwd: "/",
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+    ...(user ?? {}),
+  });
+  let text = "";
+  child.stderr?.on("data", (piece: Buffer) => {
+    if (text.length < 2000) text += piece.toString();
+  });
+  (child.stdio[4] as Writable | null)?.on("error", () => {});
+  return { child, said: () => text };
+}
+
+async function ready(child: ChildProcess, said: () => string): Promise<void> {
+  const late = new AbortController();
+  const failed = Promise.race([
+    once(child, "error").then(([error]) => String(error)),
+    once(child, "exit").then(() => `it ended at once: ${said().trim().split("\n").at(-1) ?? ""}`),
+    sleep(READY_WITHIN_MS, `it was not ready within ${READY_WITHIN_MS} ms`, { signal: late.signal, ref: false }),
+  ]);
+  failed.catch(() => {});
+  const up = once(child.stdio[3] as Readable, "data").then(() => null);
+  const why = await Promise.race([up, failed]);
+  late.abort();
+  if (why !== null) throw unavailable(why);
+}
+
+/** Rules of the namespace, which no script can change. They count whatever device a program binds to, as routes would not. */
+async function closeDoors({ tools, pid, user }: OutboundOptions): Promise<void> {
+  const { ip } = tools;
+  const rules = blockedNetworks().map(
+    ({ family, network }) => `${ip} -${family} rule add to ${network} prohibit pref 10`,
+  );
+  const script = [
+    "set -e",
+    `echo 0 >/proc/sys/net/ipv6/conf/${DEVICE}/accept_ra`,
+    `${ip} -6 addr add ${ADDRESS_6} dev ${DEVICE} nodad`,
+    `${ip} -6 route add default via ${GATEWAY_6} dev ${DEVICE}`,
+    ...rules,
+  ].join("\n");
+  const args = ["-t", String(pid), "-U", "-n", "--preserve-credentials", "/bin/sh", "-c", script];
+  await new Promise<void>((resolve, reject) => {
+    const options = {
+      timeout: READY_WITHIN_MS,
+      cwd: "/",
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      ...(user ?? {}),
+    };
+    execFile(tools.nsenter, args, options, (error, _out, errors) => {
+      if (error === null) resolve();
+      else reject(unavailable(`its rules cannot be set: ${errors.trim().split("\n")[0] || error.message}`));
+    });
+  });
+}
+
+function unavailable(why: string): SluiceError {
+  return new SluiceError("SANDBOX_UNAVAILABLE", `Cannot start a sandbox's outbound network: ${why}`);
+}
