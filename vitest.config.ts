@@ -32,7 +32,7 @@ function roomyFolder(): string {
 const unit = { testTimeout: 30_000, maxWorkers: availableParallelism() + 2 };
 
 /** `unit` runs beside the source, many files in one process, and `unit-alone` each file in a process of its own; `e2e` starts real servers and
- *  real programs, one file at a time. */
+ *  real programs, one file at a time; `engines` is that with what `setup.sh --engines` installs. */
 export default defineConfig({
   test: {
     // Machines that are shared stall for seconds now and then; a test that fails three times in a row fails.
@@ -69,6 +69,16 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "engines",
+          include: ["test/engines/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },

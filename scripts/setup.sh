@@ -3,6 +3,7 @@
 # otherwise prints the one line to run. Safe to run again: it does nothing when all is there.
 #   setup.sh            what Sluice, its demo and its tests need
 #   setup.sh --clients  that, and the S3 clients of test/e2e/clients (without them their tests are skipped)
+#   setup.sh --engines  what `npm run test:engines` needs: a registry, tools that make images, Podman
 #   setup.sh --peers    only the S3 servers that `npm run bench` compares with, and MinIO's client, built from source (minutes, 2 GB of module cache)
 set -euo pipefail
 
@@ -13,6 +14,8 @@ needs=(
   ffmpeg:ffmpeg:ffmpeg-free:ffmpeg
   rclone:rclone:rclone:rclone
   strace:strace:strace:strace
+  slirp4netns:slirp4netns:slirp4netns:slirp4netns
+  ip:iproute2:iproute:iproute2
 )
 
 # What --clients adds. Debian's aws is version 2, the one from PyPI below version 1: both are in use.
@@ -21,6 +24,20 @@ client_needs=(
   chromium:chromium:chromium:chromium
   s3cmd:s3cmd:s3cmd:s3cmd
   s3fs:s3fs:s3fs-fuse:s3fs-fuse
+)
+
+# What --engines adds. On some machines a service begins with its package: it is stopped, the tests start their own.
+engine_needs=(
+  skopeo:skopeo:skopeo:skopeo
+  docker-registry:docker-registry:docker-distribution:docker-registry
+  htpasswd:apache2-utils:httpd-tools:apache2-utils
+  umoci:umoci:umoci:umoci
+  debootstrap:debootstrap:debootstrap:debootstrap
+  /usr/bin/busybox:busybox-static:busybox:busybox-static
+  musl-gcc:musl-tools:musl-gcc:musl-dev
+  gcc:gcc:gcc:gcc
+  podman:podman:podman:podman
+  runc:runc:runc:runc
 )
 
 # Clients from PyPI, at the versions that are tested.
@@ -155,6 +172,12 @@ case ${1:-} in
     install_clients
     allow_user_namespaces
     ;;
+  --engines)
+    needs+=("${engine_needs[@]}")
+    install_packages
+    if may_install && command -v systemctl >/dev/null 2>&1; then as_root systemctl stop docker-registry 2>/dev/null || true; fi
+    allow_user_namespaces
+    ;;
   --peers) build_peers ;;
-  *) echo "setup: unknown argument $1 (there are --clients and --peers)" >&2 && exit 2 ;;
+  *) echo "setup: unknown argument $1 (there are --clients, --engines and --peers)" >&2 && exit 2 ;;
 esac

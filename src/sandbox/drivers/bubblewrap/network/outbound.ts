@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SluiceError } from "../../../../core/errors.ts";
@@ -59,6 +60,7 @@ export class Outbound {
 
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined) return;
+    this.#child.ref();
     this.#child.kill("SIGKILL");
     await this.gone;
   }
@@ -71,18 +73,18 @@ function spawnHelper({ tools, pid, user }: OutboundOptions): { child: ChildProce
     `--cidr=${NETWORK}`,
     "--enable-ipv6",
     "--disable-host-loopback",
-    "--enable-sandbox",
     "--enable-seccomp",
     ...["--ready-fd=3", "--exit-fd=4"],
     ...["--netns-type=path", `--userns-path=/proc/${pid}/ns/user`, `/proc/${pid}/ns/net`, DEVICE],
   ];
-  const child = spawn(tools.slirp, args, {
+  const { program, argv, identity } = asUser(tools.slirp, args, user);
+  const child = spawn(program, argv, {
     // The helper ends when descriptor 4 does.
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
     detached: true,
     cwd: "/",
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
-    ...(user ?? {}),
+    ...identity,
   });
   let text = "";
   child.stderr?.on("data", (piece: Buffer) => {
@@ -92,11 +94,35 @@ function spawnHelper({ tools, pid, user }: OutboundOptions): { child: ChildProce
   return { child, said: () => text };
 }
 
+const TUN = "/dev/net/tun";
+const OTHERS_READ_AND_WRITE = 0o006;
+
+/** In a mount namespace of its own, where everybody may open the device. Root's rights end with the last line. */
+const WITH_TUN = `mount -t tmpfs -o mode=755 none /dev/net && mknod -m 666 ${TUN} c 10 200 || exit 1
+uid=$1 gid=$2
+shift 2
+exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- "$@"`;
+
+interface HelperCommand {
+  readonly program: string;
+  readonly argv: readonly string[];
+  readonly identity: { readonly uid?: number; readonly gid?: number };
+}
+
+/** The device is for everybody on most machines (udev makes it so); where it is root's alone, root lends it. */
+function asUser(slirp: string, args: readonly string[], user: SlotUser | null): HelperCommand {
+  const stats = statSync(TUN, { throwIfNoEntry: false });
+  const isOpen = stats === undefined || (stats.mode & OTHERS_READ_AND_WRITE) === OTHERS_READ_AND_WRITE;
+  if (user === null || isOpen) return { program: slirp, argv: args, identity: user ?? {} };
+  const shell = ["/bin/sh", "-c", WITH_TUN, "sluice-outbound", String(user.uid), String(user.gid), slirp, ...args];
+  return { program: "unshare", argv: ["--mount", "--propagation", "private", "--", ...shell], identity: {} };
+}
+
 async function ready(child: ChildProcess, said: () => string): Promise<void> {
   const late = new AbortController();
   const failed = Promise.race([
     once(child, "error").then(([error]) => String(error)),
-    once(child, "exit").then(() => `it ended at once: ${said().trim().split("\n").at(-1) ?? ""}`),
+    once(child, "exit").then(() => `it ended at once: ${said().trim().split("\n").slice(-3).join("; ")}`),
     sleep(READY_WITHIN_MS, `it was not ready within ${READY_WITHIN_MS} ms`, { signal: late.signal, ref: false }),
   ]);
   failed.catch(() => {});

@@ -1,0 +1,105 @@
+/** The "machine" of `outbound-lab.sh`: tries to reach addresses from a sandbox and, as a control, from the machine itself. Prints JSON. */
+import { execFile } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { SandboxBench } from "./sandbox-bench.ts";
+import { imageRoot, makeLayers } from "./test-image.ts";
+
+/** Says what a server sends first, or how the call failed. Arguments: address, port, device to bind to or nothing. */
+const CALL = `use Socket qw(:all); my ($to, $port, $device) = @ARGV;
+my $six = $to =~ /:/; ($to, my $zone) = split /%/, $to; $SIG{ALRM} = sub { print "timeout"; exit }; alarm 4;
+socket(S, $six ? AF_INET6 : AF_INET, SOCK_STREAM, 0) or die;
+if ($device) { setsockopt(S, SOL_SOCKET, 25, "$device\\0") or do { print "no device"; exit } }
+my $at = $six ? pack_sockaddr_in6($port, inet_pton(AF_INET6, $to), $zone || 0) : pack_sockaddr_in($port, inet_aton($to));
+connect(S, $at) or do { print "refused: $!"; exit }; print scalar <S>;`;
+
+const OWN_PORT = 8080;
+createServer((socket) => {
+  socket.on("error", () => {});
+  socket.end("machine\n");
+}).listen(OWN_PORT, "::");
+
+const TARGETS: Readonly<Record<string, readonly [address: string, port: number]>> = {
+  outside4: ["203.0.113.5", 80],
+  outside6: ["2001:db8:1::5", 80],
+  privateNetwork: ["10.9.9.9", 80],
+  own4: ["192.0.2.10", OWN_PORT],
+  own6: ["2001:db8::10", OWN_PORT],
+  metadata: ["169.254.169.254", 80],
+  linkLocal: ["fe80::1%2", 80],
+  loopback: ["127.0.0.1", OWN_PORT],
+  loopback6: ["::1", OWN_PORT],
+  helper: ["198.18.255.2", OWN_PORT],
+  helper6: ["fd00::2", OWN_PORT],
+};
+
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+const command = (name: string, device: string): string => {
+  const [address, port] = TARGETS[name] ?? ["", 0];
+  return `echo "${name}${device} $(perl -e ${quote(CALL)} ${address} ${port} ${device})"`;
+};
+const names = Object.keys(TARGETS);
+const everything = [
+  ...names.map((name) => command(name, "")),
+  ...["own4", "own6", "metadata", "linkLocal"].map((name) => command(name, "tap0")),
+  'echo "name $(getent ahostsv4 files.example | head -1 | cut -d" " -f1)"',
+  'echo "name6 $(getent ahostsv6 files.example | head -1 | cut -d" " -f1)"',
+].join("\n");
+
+const parse = (text: string): Record<string, string> =>
+  Object.fromEntries(
+    text.split("\n").flatMap((line) => (line === "" ? [] : [[line.split(" ")[0], line.slice(line.indexOf(" ") + 1)]])),
+  );
+
+const bench = await SandboxBench.open("bubblewrap");
+await sleep(300);
+const report = await bench.sandbox.probe();
+const control = await promisify(execFile)("sh", ["-c", everything]);
+const inside = await bench.run(everything, { network: "outbound", limits: { wallMs: 120_000 } });
+const none = await bench.run(command("outside4", ""), { network: "none" });
+mkdirSync(`${bench.folder}/layers`);
+const layers = makeLayers(`${bench.folder}/layers`);
+const image = await bench.run("cat /etc/resolv.conf", { network: "outbound", root: imageRoot(layers) });
+const changed = await bench.run("ip -4 rule del pref 10 2>&1; ip link set tap0 down 2>&1; id -u", {
+  network: "outbound",
+});
+const many = await Promise.all(
+  Array.from({ length: 8 }, () =>
+    bench.run(command("outside4", ""), { network: "outbound" }).then(({ out }) => parse(out).outside4),
+  ),
+);
+let killed = "";
+try {
+  await bench.run("echo up; sleep 30", {
+    network: "outbound",
+    whileRunning: async () => {
+      await sleep(500);
+      await promisify(execFile)("pkill", ["-KILL", "-P", String(process.pid), "slirp4netns"]);
+    },
+  });
+} catch (error) {
+  killed = (error as Error).message;
+}
+const after = await bench.run(command("outside4", ""), { network: "outbound" });
+await bench.close();
+const left = await promisify(execFile)("pgrep", ["-c", "-P", String(process.pid), "slirp4netns"]).then(
+  ({ stdout }) => Number(stdout),
+  () => 0,
+);
+process.stdout.write(
+  JSON.stringify({
+    networks: report.networks,
+    control: parse(control.stdout),
+    inside: parse(inside.out),
+    none: parse(none.out).outside4,
+    image: image.out,
+    changed: changed.out,
+    many,
+    killed,
+    after: parse(after.out).outside4,
+    left,
+  }),
+);
+process.exit(0);
