@@ -10,8 +10,23 @@ export interface RemovalJob {
   readonly folders: readonly string[];
 }
 
+const MAX_TRIES = 100;
+
 const { user, folders } = JSON.parse(process.argv[2] ?? "") as RemovalJob;
 dropRights(user);
-for (const folder of folders) await removeTree(folder);
+for (const folder of folders) await removeWhole(folder);
 writeSync(3, "{}");
 closeSync(3);
+
+/** Another one may be at it, that a killed server left: what it took away in between is passed over at the next try. */
+async function removeWhole(folder: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await removeTree(folder);
+      return;
+    } catch (error) {
+      const isGone = error instanceof Error && "code" in error && error.code === "ENOENT";
+      if (!isGone || tries === MAX_TRIES) throw error;
+    }
+  }
+}

@@ -44,7 +44,7 @@ export async function fetchBlob({ source, blob, path, signal, onBytes }: FetchOp
         failures = done > before ? 1 : failures + 1;
         if (signal.aborted || !isWorthAnotherTry(error) || failures > MAX_FAILURES || resumes >= MAX_RESUMES)
           throw error;
-        await setTimeout(backoffMs(failures), undefined, { signal });
+        await setTimeout(backoffMs(failures), undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     }
   } finally {

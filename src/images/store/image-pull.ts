@@ -1,3 +1,4 @@
+import { isSluiceError } from "../../core/errors.ts";
 import type { LayerLimits } from "../apply-layer.ts";
 import type { ImageManifest, ImageSource } from "../image.ts";
 import type { PullProgress } from "../images.ts";
@@ -7,7 +8,7 @@ import type { Fetched, LayerMaker, LayerOrder } from "./layer-maker.ts";
 import { SharedWork } from "./shared-work.ts";
 import type { Shelf } from "./shelf.ts";
 
-/** Unpacked layers are larger than their blobs; what is really needed shows when they are unpacked. */
+/** Unpacked layers are larger than their blobs: so much is made free before it shows what is really needed. */
 const UNPACKED_FACTOR = 3;
 
 /** A layer that is being made. Images that share it wait for the one who began. */
@@ -88,37 +89,54 @@ export class ImagePull {
   async #bring(order: LayerOrder, ahead: Ahead | null, next: () => void, signal: AbortSignal): Promise<void> {
     const { shelf, inWork } = this.#parts;
     let mine = ahead;
-    while (!shelf.pin(order.name)) {
-      const begun = inWork.get(order.name);
-      if (begun?.isWanted) {
-        await begun.wait(signal);
-        continue;
-      }
-      const fetched = mine;
-      mine = null;
-      const work = new SharedWork((wanted) => this.#make(order, fetched, next, wanted));
-      inWork.set(order.name, work);
-      try {
+    try {
+      while (!shelf.pin(order.name)) {
+        const begun = inWork.get(order.name);
+        if (begun !== undefined) {
+          await othersEnd(begun, signal);
+          continue;
+        }
+        const fetched = mine;
+        mine = null;
+        const work = new SharedWork((wanted) => this.#make(order, fetched, next, wanted));
+        inWork.set(order.name, work);
+        // Not when this caller leaves: others may wait for it, and two would make one folder.
+        void work.settled().then(() => inWork.delete(order.name));
         await work.wait(signal);
-      } finally {
-        if (inWork.get(order.name) === work) inWork.delete(order.name);
       }
+      this.#pinned.push(order.name);
+    } finally {
+      await (mine as Ahead | null)?.discard();
     }
-    this.#pinned.push(order.name);
-    if (mine !== null) await mine.discard();
   }
 
   async #make(order: LayerOrder, ahead: Ahead | null, next: () => void, signal: AbortSignal): Promise<void> {
-    const { maker, room, shelf } = this.#parts;
-    await room.onDisk(order.blob.sizeBytes * UNPACKED_FACTOR);
+    const { shelf } = this.#parts;
     const fetched = await (ahead?.fetched ?? this.#download(order, signal));
     try {
       next();
-      const diskBytes = await maker.unpack(order, fetched, signal);
+      const diskBytes = await this.#unpack(order, fetched, signal);
       shelf.addLayer(order.name, diskBytes);
       shelf.unpin(order.name);
     } finally {
       await fetched.remove();
+    }
+  }
+
+  /** What must stay free on the disk stays free: a layer gets what others may go for, and no more. */
+  async #unpack(order: LayerOrder, fetched: Fetched, signal: AbortSignal): Promise<number> {
+    const { maker, room, limits } = this.#parts;
+    for (let wanted = order.blob.sizeBytes * UNPACKED_FACTOR; ; ) {
+      await room.onDiskIfPossible(Math.min(wanted, limits.maxBytes));
+      const maxBytes = Math.min(limits.maxBytes, await room.freeBytes());
+      try {
+        return await maker.unpack({ ...order, limits: { ...limits, maxBytes } }, fetched, signal);
+      } catch (error) {
+        const needsMore = isSluiceError(error) && error.details?.limit === "bytes" && maxBytes < limits.maxBytes;
+        if (!needsMore) throw error;
+        wanted = Math.max(2 * maxBytes, wanted);
+        await room.onDisk(Math.min(wanted, limits.maxBytes));
+      }
     }
   }
 
@@ -139,8 +157,9 @@ export class ImagePull {
     };
   }
 
-  #download(order: LayerOrder, signal: AbortSignal): Promise<Fetched> {
-    return this.#parts.maker.download(order, signal, (bytes) => this.#tell(bytes));
+  async #download(order: LayerOrder, signal: AbortSignal): Promise<Fetched> {
+    await this.#parts.room.onDisk(order.blob.sizeBytes);
+    return await this.#parts.maker.download(order, signal, (bytes) => this.#tell(bytes));
   }
 
   #tell(bytes: number): void {
@@ -148,6 +167,12 @@ export class ImagePull {
     const { length: layers } = this.#orders;
     this.#onProgress({ layersDone: this.#layersDone, layers, bytesDone: this.#bytesDone, bytes: this.#bytes });
   }
+}
+
+/** Somebody else's work has ended, well or not: his failure may be one of his source, and so it is tried again from this one's.
+ *  @throws the signal's reason */
+async function othersEnd(work: SharedWork<void>, signal: AbortSignal): Promise<void> {
+  await work.join(signal).catch(() => signal.throwIfAborted());
 }
 
 interface Ahead {

@@ -74,7 +74,8 @@ const inside = (name: string): string[] => readdirSync(join(folder, "images", na
 
 /** Nothing but whole images. */
 function expectClean(): void {
-  expect([inside("incoming"), inside("unpacking"), inside("trash")]).toEqual([[], [], []]);
+  const unpacking = inside("unpacking").flatMap((session) => inside(join("unpacking", session)));
+  expect([inside("incoming"), unpacking, inside("trash")]).toEqual([[], [], []]);
 }
 
 describe("a pull", () => {
@@ -129,6 +130,33 @@ describe("a pull", () => {
     a?.release();
     b?.release();
     expect(store.list()[0]?.references).toEqual(["tool:2", "tool:1"]);
+  });
+
+  it("stays one when he leaves who began it", async () => {
+    const source = fakeSource([BASE, TOP]);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    source.gate = promise;
+    const leaver = new AbortController();
+    const first = pull(source, "tool:1", leaver.signal);
+    const second = pull(source);
+    await expect.poll(() => source.calls.length).toBe(1);
+    leaver.abort(new Error("gone"));
+    await expect(first).rejects.toThrow("gone");
+    const third = pull(source);
+    resolve();
+    const images = await Promise.all([second, third]);
+    expect(source.calls).toHaveLength(2);
+    for (const image of images) image.release();
+    expect(await store.remove(source.image.digest)).toBeGreaterThan(0);
+    expect(inside("layers")).toEqual([]);
+  });
+
+  it("is tried from another caller's source when that of the first fails", async () => {
+    const [broken, whole, sharing] = [fakeSource([BASE, TOP]), fakeSource([BASE, TOP]), fakeSource([BASE, other(1)])];
+    broken.blobs.clear();
+    const calls = [pull(broken), pull(whole), pull(sharing, "tool:2")];
+    await expect(calls[0]).rejects.toThrow("no such blob");
+    for (const image of await Promise.all(calls.slice(1))) image.release();
   });
 
   it("ends when the last caller leaves, and leaves nothing", async () => {

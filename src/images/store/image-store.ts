@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { unlinkSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { promisify } from "node:util";
 import { SluiceError } from "../../core/errors.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { crashPoint } from "../../lib/crash-point.ts";
 import type { Log } from "../../lib/log.ts";
+import { Semaphore } from "../../lib/semaphore.ts";
 import type { ImagesUser } from "../drop-rights.ts";
 import type { HeldImage, ImageSource } from "../image.ts";
 import type { PullOptions, PullProgress, StoredImage } from "../images.ts";
@@ -60,6 +61,7 @@ interface PullOrder {
 }
 
 interface SharedPull {
+  readonly order: PullOrder;
   readonly work: SharedWork<void>;
   readonly listeners: Set<Listener>;
 }
@@ -80,6 +82,7 @@ class LayerStore implements ImageStore {
   readonly #pulls = new Map<string, SharedPull>();
   readonly #inWork: LayersInWork = new Map();
   readonly #closing = new AbortController();
+  readonly #records = new Semaphore(1);
   #ending: Promise<unknown>[] = [];
 
   constructor(options: ImageStoreOptions, layout: StoreLayout, trash: Trash, shelf: Shelf) {
@@ -106,34 +109,41 @@ class LayerStore implements ImageStore {
   async pull(source: ImageSource, { reference, digest, signal, onProgress }: StorePull): Promise<HeldImage> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     const known = digest ?? (await source.manifest(either)).digest;
+    const order = { source, digest: known, reference };
     for (;;) {
       const here = this.hold(known, reference);
       if (here !== null) return here;
-      await this.#join({ source, digest: known, reference }, either, onProgress);
+      const pull = this.#pulls.get(known) ?? this.#begin(order);
+      try {
+        await this.#join(pull, either, onProgress);
+      } catch (error) {
+        either.throwIfAborted();
+        // Another caller's failure may be one of his source: it is tried again from this one's.
+        if (pull.order === order) throw inOurWords(error);
+      }
     }
   }
 
   /** Resolves when the image was put on the shelf, by this pull or one that had begun. */
-  async #join(order: PullOrder, signal: AbortSignal, onProgress: PullOptions["onProgress"]): Promise<void> {
-    const pull = this.#pullOf(order);
+  async #join(pull: SharedPull, signal: AbortSignal, onProgress: PullOptions["onProgress"]): Promise<void> {
     if (onProgress !== undefined) pull.listeners.add(onProgress);
     try {
-      await pull.work.wait(signal);
+      await pull.work.join(signal);
     } finally {
       if (onProgress !== undefined) pull.listeners.delete(onProgress);
-      if (this.#pulls.get(order.digest) === pull) this.#pulls.delete(order.digest);
     }
   }
 
-  #pullOf(order: PullOrder): SharedPull {
-    const begun = this.#pulls.get(order.digest);
-    if (begun?.work.isWanted) return begun;
+  /** One at a time for a digest, also while one that nobody waits for any more ends: two would put the image on the shelf twice. */
+  #begin(order: PullOrder): SharedPull {
     const listeners = new Set<Listener>();
     const tell = (progress: PullProgress): void => {
       for (const listener of listeners) listener(progress);
     };
-    const pull = { work: new SharedWork((wanted) => this.#bring(order, wanted, tell)), listeners };
+    const work = new SharedWork((wanted) => this.#bring(order, wanted, tell));
+    const pull = { order, work, listeners };
     this.#pulls.set(order.digest, pull);
+    void work.settled().then(() => this.#pulls.delete(order.digest));
     return pull;
   }
 
@@ -156,7 +166,7 @@ class LayerStore implements ImageStore {
         createdAt: clock.now(),
         pullMs: clock.monotonicMs() - begun,
       };
-      await writeRecord(this.#layout.manifests, record);
+      await this.#write(record);
       const image = this.#shelf.addImage(record, UNUSED);
       this.#shelf.use(image, clock.now());
       await this.#makeRoomBeside(image);
@@ -205,10 +215,20 @@ class LayerStore implements ImageStore {
     image.record = { ...image.record, references: [reference, ...references].slice(0, MAX_REFERENCES) };
     const { log } = this.#options;
     this.#after(
-      writeRecord(this.#layout.manifests, image.record).catch((error: unknown) =>
+      this.#write(image.record, image).catch((error: unknown) =>
         log.warn("cannot note the name of an image", { reference, error }),
       ),
     );
+  }
+
+  /** One after another, as two of one image would be written into one file. @param image left alone when it was removed meanwhile, or its record would
+   *  come back */
+  #write(record: ImageRecord, image: ShelfImage | null = null): Promise<void> {
+    return this.#records.run(async () => {
+      if (image !== null && this.#shelf.images.get(record.digest) !== image) return;
+      await writeRecord(this.#layout.manifests, record);
+      if (image !== null && this.#shelf.images.get(record.digest) !== image) this.#removeRecord(record);
+    });
   }
 
   list(): readonly StoredImage[] {
@@ -258,8 +278,12 @@ class LayerStore implements ImageStore {
 
   /** Its record goes first: what comes after may be cut off. */
   #removeImage(image: ShelfImage): void {
-    unlinkSync(`${this.#layout.manifests}/${recordFile(image.record.digest)}`);
+    this.#removeRecord(image.record);
     this.#shelf.removeImage(image);
+  }
+
+  #removeRecord({ digest }: ImageRecord): void {
+    rmSync(`${this.#layout.manifests}/${recordFile(digest)}`, { force: true });
   }
 
   #removeLooseLayers(): number {
@@ -282,6 +306,17 @@ function changed(reference: string, digest: string): SluiceError {
   return new SluiceError(
     "IMAGE_UNKNOWN",
     `Cannot use the image "${reference}": its source holds another one than ${digest} by now (apply the service again)`,
+  );
+}
+
+/** What the system says when there is no room, as everybody else says it. */
+function inOurWords(error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new SluiceError(
+    "DISK_FULL",
+    "Cannot keep the image: the file system of the images is full (remove images, or give it more room)",
+    { cause: error },
   );
 }
 

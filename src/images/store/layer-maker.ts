@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { renameSync } from "node:fs";
+import { lstatSync, renameSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
-import { type ErrorCode, SluiceError } from "../../core/errors.ts";
+import { ERROR_CODES, type ErrorCode, SluiceError } from "../../core/errors.ts";
 import { crashPoint } from "../../lib/crash-point.ts";
 import type { LayerLimits } from "../apply-layer.ts";
 import type { ImagesUser } from "../drop-rights.ts";
@@ -52,9 +52,10 @@ export class LayerMaker {
     }
   }
 
-  /** @returns bytes that the layer takes of the disk @throws SluiceError IMAGE_INVALID, IMAGE_UNSUPPORTED, DISK_FULL, INTERNAL */
+  /** @returns bytes that the layer takes of the disk
+   *  @throws SluiceError IMAGE_INVALID (`details.limit` is "bytes" when it has more than `limits.maxBytes`), IMAGE_UNSUPPORTED, DISK_FULL, INTERNAL */
   async unpack(order: LayerOrder, { path }: Fetched, signal: AbortSignal): Promise<number> {
-    const folder = `unpacking/${order.name}-${randomUUID()}`;
+    const folder = `unpacking/${this.#layout.session}/${order.name}-${randomUUID()}`;
     const { blob, diffId, limits, name } = order;
     const parents = order.parents.map((parent) => `layers/${parent}`);
     const job: UnpackJob = { blob, diffId, folder, parents, limits, user: this.#user };
@@ -62,13 +63,22 @@ export class LayerMaker {
     try {
       const at = { folder: this.#layout.folder, input: file.fd, signal };
       const report = (await runChild({ program: "unpack", job, ...at })) as UnpackReport;
-      if ("error" in report) throw new SluiceError(report.error.code as ErrorCode, report.error.message);
+      if ("error" in report) throw errorOf(report.error);
+      const made = `${this.#layout.folder}/${folder}/fs`;
+      // Only a process that an archive has taken over leaves something else.
+      if (!lstatSync(made).isDirectory()) throw new Error("the layer is no folder");
       crashPoint("image.unpacked");
-      renameSync(`${this.#layout.folder}/${folder}/fs`, `${this.#layout.layers}/${name}`);
+      renameSync(made, `${this.#layout.layers}/${name}`);
       return report.layer.diskBytes;
     } finally {
       await file.close();
       this.#trash.take(`${this.#layout.folder}/${folder}`);
     }
   }
+}
+
+/** What such a process reports is not to be believed either: an unknown code is a defect. */
+function errorOf({ code, message, limit }: Extract<UnpackReport, { error: unknown }>["error"]): SluiceError {
+  const known = Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "INTERNAL";
+  return new SluiceError(known, message, { details: { limit } });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { chmod, chown, mkdir } from "node:fs/promises";
 import type { ImagesUser } from "../drop-rights.ts";
 
@@ -10,8 +11,10 @@ export interface StoreLayout {
   readonly manifests: string;
   /** Blobs while they are downloaded. */
   readonly incoming: string;
-  /** Layers while they are unpacked; the images user's. */
+  /** Layers while they are unpacked, in one folder for each server that ran, which is the images user's. */
   readonly unpacking: string;
+  /** The name of this server's: a process that a killed server left then finds no place to go on in. */
+  readonly session: string;
   /** Folders that are to be removed; the images user's. */
   readonly trash: string;
   /** How often and when images were used; may be lost. */
@@ -25,6 +28,7 @@ export function layoutOf(folder: string): StoreLayout {
     manifests: `${folder}/manifests`,
     incoming: `${folder}/incoming`,
     unpacking: `${folder}/unpacking`,
+    session: randomUUID(),
     trash: `${folder}/trash`,
     usage: `${folder}/usage.json`,
   };
@@ -40,7 +44,8 @@ export async function makeLayout(layout: StoreLayout, user: ImagesUser | null): 
     await chmod(folder, 0o710);
   }
   for (const folder of [layout.manifests, layout.incoming]) await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const folder of [layout.unpacking, layout.trash]) {
+  await mkdir(layout.unpacking, { recursive: true, mode: 0o711 });
+  for (const folder of [`${layout.unpacking}/${layout.session}`, layout.trash]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     if (user !== null) await chown(folder, user.uid, user.gid);
   }

@@ -8,7 +8,9 @@ import type { Trash } from "./trash.ts";
 /** Removes what a killed server left half-made, and what nothing names; returns the images that are whole. */
 export async function recover(layout: StoreLayout, trash: Trash, log: Log): Promise<ImageRecord[]> {
   for (const name of await readdir(layout.incoming)) await rm(`${layout.incoming}/${name}`, { force: true });
-  for (const name of await readdir(layout.unpacking)) trash.take(`${layout.unpacking}/${name}`);
+  for (const name of await readdir(layout.unpacking)) {
+    if (name !== layout.session) trash.take(`${layout.unpacking}/${name}`);
+  }
   const records: ImageRecord[] = [];
   for (const file of await readdir(layout.manifests)) {
     const record = await readRecord(layout.manifests, file);

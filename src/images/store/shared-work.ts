@@ -10,7 +10,7 @@ export class SharedWork<Result> {
     this.#result.catch(() => {});
   }
 
-  /** False once the last caller has left: then it is ending, and new callers need new work. */
+  /** False once the last caller has left: then it is ending, and new callers need new work after its end. */
   get isWanted(): boolean {
     return !this.#abort.signal.aborted;
   }
@@ -21,6 +21,13 @@ export class SharedWork<Result> {
       () => {},
       () => {},
     );
+  }
+
+  /** As `wait`; of work that nobody waits for any more the end is awaited, and told as if it had been well. */
+  async join(signal: AbortSignal): Promise<void> {
+    if (this.isWanted) await this.wait(signal);
+    else await this.settled();
+    signal.throwIfAborted();
   }
 
   /** @throws what the work throws; the signal's reason */
