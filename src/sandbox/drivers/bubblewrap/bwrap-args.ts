@@ -7,8 +7,6 @@ export interface BwrapJob {
   readonly wholeRoot: string | null;
   /** Options for the parts of the root, all read-only. */
   readonly root: readonly string[];
-  /** Folders inside that the script may not look into. */
-  readonly hidden: readonly string[];
   readonly mounts: readonly SandboxMount[];
   readonly workingDirectory: string;
   readonly env: Readonly<Record<string, string>>;
@@ -51,7 +49,6 @@ export function bwrapArgs(job: BwrapJob): Buffer {
     ...(job.resolvConf === null ? [] : ["--ro-bind-try", job.resolvConf, "/etc/resolv.conf"]),
     ...sharedMemory(job.sharedMemoryBytes),
     ...job.mounts.flatMap((mount) => mountOptions(mount, job.visiblePath)),
-    ...job.hidden.flatMap((path) => ["--perms", "0000", "--tmpfs", path, "--remount-ro", path]),
     ...(job.wholeRoot === null ? ["--remount-ro", "/"] : []),
     ...["--chdir", job.workingDirectory, "--clearenv"],
     ...environmentOptions(job.env),

@@ -94,7 +94,6 @@ describe("HostRoot", () => {
 describe("bwrapArgs", () => {
   const job: BwrapJob = {
     wholeRoot: null,
-    hidden: [],
     resolvConf: null,
     root: ["--ro-bind", "/usr", "/usr"],
     mounts: [

@@ -10,11 +10,6 @@ import { ROOT_MOUNT, type Slot } from "./slot.ts";
 
 export type ImageRootSpec = Extract<SandboxRoot, { kind: "image" }>;
 
-/** Name in the work folder of what the sandbox changes in its root. The script does not see it there. */
-export const ROOT_CHANGES = ".root";
-/** In the work folder, in the order to make them. */
-export const ROOT_CHANGES_ENTRIES = [ROOT_CHANGES, `${ROOT_CHANGES}/upper`, `${ROOT_CHANGES}/work`];
-
 const MAX_LAYERS = 120;
 const EVERYBODYS_FOLDER = 0o1777;
 const GROUPS_FOLDER = 0o775;
@@ -74,13 +69,19 @@ export class ImageRoots {
       );
     }
     slot.point("l", visiblePath(folder));
-    slot.point("w", visiblePath(workFolder));
+    slot.point("w", visiblePath(slot.root.prepare(workFolder)));
     const missing = isMissing(workingDirectory, root.layers) ? [workingDirectory] : [];
-    slot.point("t", this.#top(ownerOf(root), mounts, missing));
+    const top = this.#top(ownerOf(root), mounts, missing);
+    slot.point("t", top);
     const lower = ["t", ...names.map((name) => `l/${name}`)].join(":");
-    const changes = `w/${ROOT_CHANGES}`;
-    const options = `lowerdir=${lower},upperdir=${changes}/upper,workdir=${changes}/work,userxattr`;
-    return `mount -t overlay overlay -o ${quote(options)} ${ROOT_MOUNT}`;
+    const options = `lowerdir=${lower},upperdir=w/upper,workdir=w/work,userxattr`;
+    const mount = `mount -t overlay overlay -o ${quote(options)} ${ROOT_MOUNT}`;
+    const key = JSON.stringify([folder, names, top]);
+    const again = slot.root.mounted === key;
+    slot.root.mounted = key;
+    // The made layer has an /etc: it tells whether something is mounted, whatever became of the launcher.
+    const isMounted = `[ -e ${ROOT_MOUNT}/etc ]`;
+    return again ? `{ ${isMounted} || ${mount}; }` : `{ ! ${isMounted} || umount ${ROOT_MOUNT}; } && ${mount}`;
   }
 
   /** The layer of our own: one for each set of places to mount on. */

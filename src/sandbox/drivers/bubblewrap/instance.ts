@@ -1,11 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { SluiceError } from "../../../core/errors.ts";
-import { removeTree } from "../../../lib/remove-tree.ts";
 import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
 import { type IdMaps, rootMaps } from "./id-maps.ts";
 import type { ImageRootSpec, ImageRoots } from "./image-root.ts";
-import { ROOT_CHANGES, ROOT_CHANGES_ENTRIES } from "./image-root.ts";
 import { type InsideIds, imageUser } from "./image-user.ts";
 import { runFileText } from "./launcher-script.ts";
 import { blockedNetworks } from "./network/blocked-networks.ts";
@@ -13,7 +10,7 @@ import type { OutboundTools } from "./network/outbound.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
 import { type LauncherKind, OWN_PROCESSES, type Slot } from "./slot.ts";
-import { type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "./work-folder.ts";
+import { addSizes, type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "./work-folder.ts";
 
 /** What an instance needs of its driver. */
 export interface InstanceDriver {
@@ -35,6 +32,7 @@ export interface InstanceDriver {
   readonly release: (slot: Slot, empty: boolean) => Promise<void>;
 }
 
+const NO_SIZE: FolderSize = { bytes: 0, files: 0 };
 const NOTHING_USED: SandboxUsage = { wallMs: 0, cpuMs: null, memoryPeakBytes: null };
 
 /** One sandbox in one slot. The work folder belongs to the slot's user from creation to the end of each run, and to the server
@@ -61,20 +59,10 @@ export class BubblewrapInstance implements Instance {
   /** Gives the work folder to the slot's user. */
   async prepare(): Promise<void> {
     const { workFolder, outputFolder, workEntries } = this.#spec;
-    const changes = this.#makeRootChanges();
     // What a script has been in is looked at anew: a link may stand where a folder was.
-    const entries = this.#untouched === null && workEntries !== undefined ? [...workEntries, ...changes] : null;
+    const entries = this.#untouched === null ? (workEntries ?? null) : null;
     this.#given = { times: new Map(), entries: null };
     this.#given = await giveFolder(workFolder, this.#slot.user, outputFolder, entries);
-  }
-
-  /** Folders for what the script changes in its root; a second run goes on with the changes of the first. */
-  #makeRootChanges(): readonly string[] {
-    if (this.#spec.root.kind === "host") return [];
-    if (this.#untouched === null) {
-      for (const entry of ROOT_CHANGES_ENTRIES) mkdirSync(`${this.#spec.workFolder}/${entry}`, { mode: 0o755 });
-    }
-    return ROOT_CHANGES_ENTRIES;
   }
 
   async exec(options: ExecOptions): Promise<ExecResult> {
@@ -134,7 +122,7 @@ export class BubblewrapInstance implements Instance {
       // What counts for the slot is that nothing runs in it; a folder that cannot be taken back is its owner's loss.
       empty = true;
       if (this.#given !== null) await this.#takeBack();
-      if (this.#spec.root.kind === "image") await removeTree(`${this.#spec.workFolder}/${ROOT_CHANGES}`);
+      if (this.#spec.root.kind === "image" && !this.#slot.root.isUnchanged) await this.#slot.clearRoot();
     } finally {
       await this.#driver.release(this.#slot, empty);
     }
@@ -151,7 +139,7 @@ export class BubblewrapInstance implements Instance {
     const { size, untouched } = await takeFolderBack(this.#spec.workFolder, this.#slot.user, given);
     this.#note(untouched);
     this.#given = null;
-    return size;
+    return addSizes(size, this.#spec.root.kind === "image" ? await this.#slot.root.size() : NO_SIZE);
   }
 
   /** What else counts under RLIMIT_NPROC, which holds for a whole account: everything it runs now, ended processes that nobody has
@@ -168,7 +156,6 @@ export class BubblewrapInstance implements Instance {
     const args = bwrapArgs({
       wholeRoot: image === null ? null : this.#slot.rootMount,
       root: image === null ? this.#driver.rootMounts() : [],
-      hidden: image?.hidden ?? [],
       mounts: this.#spec.mounts,
       workingDirectory: this.#spec.workingDirectory,
       env: exec.env,
@@ -228,7 +215,6 @@ export class BubblewrapInstance implements Instance {
       ids: imageUser(root.user, root.layers),
       maps: imageRoots.maps(root, slot),
       makeRoot: imageRoots.prepare({ root, slot, workFolder, mounts, workingDirectory, visiblePath }),
-      hidden: mounts.filter(({ source }) => source === workFolder).map(({ target }) => `${target}/${ROOT_CHANGES}`),
     };
   }
 }

@@ -4,8 +4,8 @@
  *
  *  It says that it is born, and waits for a line, because the server moves it into its control group meanwhile (everything it starts is born
  *  there) and gives its user namespace ids, where it has one. Then `ready WATCHDOG-PID`; then for each line it sources the slot's `run` file in a
- *  subshell, which becomes bubblewrap, and answers with the exit code. What `run` mounted for the job at `root` is unmounted first. No byte of a
- *  user's reaches this shell but as a quoted argument in `run`.
+ *  subshell, which becomes bubblewrap, and answers with the exit code. What `run` mounts at `root` stays until `run` unmounts it. No byte of a user's
+ *  reaches this shell but as a quoted argument in `run`.
  *
  *  The watchdog reads descriptor 4, which ends when the server dies, however it dies. Then it kills what the slot runs: with a
  *  user id of the slot's own everything of that id (`-O` makes sure that the shell has that id, and is not root); else the
@@ -33,9 +33,7 @@ exec 4<&-
 echo "ready $w" >&3
 while read -r _; do
   ( . "$d/run" )
-  c=$?
-  [ -e "$d/root/etc" ] && umount "$d/root"
-  echo "$c" >&3
+  echo "$?" >&3
 done
 `;
 
@@ -82,6 +80,9 @@ ${limits.join("\n")}
 ${root}exec ${quote(run.bwrapPath)} --args 4 --json-status-fd 5 ${filterOption}-- ${argv} 4<"$d/args" 5>"$d/status"${filterFile}
 `;
 }
+
+/** The `run` file that gives up the root of the last job. */
+export const UNMOUNT_TEXT = 'exec 3>&- >/dev/null 2>&1\n[ ! -e "$d/root/etc" ] || umount "$d/root"\n';
 
 /** A word that a POSIX shell takes as it is. */
 export function quote(word: string): string {

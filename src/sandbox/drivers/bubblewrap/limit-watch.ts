@@ -1,7 +1,7 @@
 import type { SandboxLimits } from "../../sandbox.ts";
 import { privateBytes } from "./proc-table.ts";
 import type { Slot } from "./slot.ts";
-import { type FolderSize, measureFolder } from "./work-folder.ts";
+import { addSizes, type FolderSize, measureFolder } from "./work-folder.ts";
 
 export type WatchedLimit = "memory" | "disk" | "files";
 
@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 200;
 /** A look at a large folder takes its time: then looks come rarer, and take at most a fifth of one core. */
 const REST_PER_LOOK = 4;
 
-/** Looks every 200 ms at what no kernel limit holds: bytes and files of the work folder (allocated, deleted files that are still open
+/** Looks every 200 ms at what no kernel limit holds: bytes and files of the work folder and of the changes to the root (allocated, deleted files that are still open
  *  not included), memory where there is no control group, and processes killed for memory where the group does not end as one.
  *  Calls `exceeded` once. */
 export class LimitWatch {
@@ -54,7 +54,10 @@ export class LimitWatch {
   async #look(): Promise<WatchedLimit | null> {
     if (this.#memoryExceeded()) return "memory";
     const allowed = { bytes: this.#limits.diskBytes, files: this.#limits.files };
-    return sizeLimit(await measureFolder(this.#folder, allowed), allowed);
+    return sizeLimit(
+      addSizes(await measureFolder(this.#folder, allowed), await this.#slot.root.size(allowed)),
+      allowed,
+    );
   }
 
   #memoryExceeded(): boolean {

@@ -16,10 +16,12 @@ import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { IdMaps } from "./id-maps.ts";
 import { type LaunchEnd, Launcher } from "./launcher.ts";
+import { UNMOUNT_TEXT } from "./launcher-script.ts";
 import type { BlockedNetwork } from "./network/blocked-networks.ts";
 import type { OutboundTools } from "./network/outbound.ts";
 import { isAlive, namespaceOf, parentOf, processesOfUids, processTree } from "./proc-table.ts";
 import { sendSignal } from "./signals.ts";
+import { SlotRoot } from "./slot-root.ts";
 
 export interface SlotUser {
   readonly uid: number;
@@ -78,6 +80,8 @@ export class Slot {
   readonly #args: number;
   readonly #status: number;
   readonly #links = new Map<string, string>();
+  /** What sandboxes change in the roots of images. */
+  readonly root: SlotRoot;
   #launcher: Launcher | null = null;
   /** What the launcher was made for. */
   #kind: LauncherKind = PLAIN;
@@ -89,6 +93,7 @@ export class Slot {
     this.user = user;
     this.cgroup = cgroup;
     this.#folder = folder;
+    this.root = new SlotRoot(index, user);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { mode: 0o700 });
     this.#args = this.#ownFile("args");
@@ -146,6 +151,12 @@ export class Slot {
       maps: kind.maps,
       outbound: kind.outbound?.tools ?? null,
     });
+  }
+
+  /** Gives up what the last job has changed in its root. Nothing may run. */
+  async clearRoot(): Promise<void> {
+    if (this.#launcher?.alive && this.root.mounted !== null) await this.start(Buffer.alloc(0), UNMOUNT_TEXT);
+    await this.root.clear();
   }
 
   /** Rewrites the slot's limits for the next job. */
@@ -227,6 +238,7 @@ export class Slot {
   /** Ends the launcher and removes folder and group. The slot must not run anything. */
   async close(): Promise<void> {
     await this.killAll();
+    await this.root.clear();
     closeSync(this.#args);
     closeSync(this.#status);
     rmSync(this.#folder, { recursive: true, force: true });

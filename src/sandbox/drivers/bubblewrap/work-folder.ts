@@ -8,6 +8,11 @@ export interface FolderSize {
   readonly files: number;
 }
 
+export const addSizes = (a: FolderSize, b: FolderSize): FolderSize => ({
+  bytes: a.bytes + b.bytes,
+  files: a.files + b.files,
+});
+
 /** Unit of `st_blocks`, whatever the file system's own is. */
 const BLOCK_BYTES = 512;
 const OWNER_FILE = 0o600;
