@@ -1,4 +1,5 @@
 import { chmodSync, writeFileSync } from "node:fs";
+import { REFUSED_CALLS } from "./refused-calls.ts";
 
 /** How the kernel and this processor number the calls that are refused. */
 interface CallTable {
@@ -11,7 +12,7 @@ interface CallTable {
   readonly ioctl: number;
   readonly attributes: readonly number[];
   readonly rings: readonly number[];
-  readonly kernel: readonly number[];
+  readonly refused: readonly number[];
 }
 
 const TABLES: Readonly<Partial<Record<NodeJS.Architecture, CallTable>>> = {
@@ -25,8 +26,7 @@ const TABLES: Readonly<Partial<Record<NodeJS.Architecture, CallTable>>> = {
     attributes: [188, 189, 190, 463],
     // io_uring_setup, _enter, _register
     rings: [425, 426, 427],
-    // add_key, request_key, keyctl, perf_event_open, bpf, userfaultfd
-    kernel: [248, 249, 250, 298, 321, 323],
+    refused: REFUSED_CALLS.flatMap(({ x64 }) => x64 ?? []),
   },
   arm64: {
     audit: 0xc00000b7,
@@ -36,7 +36,7 @@ const TABLES: Readonly<Partial<Record<NodeJS.Architecture, CallTable>>> = {
     ioctl: 29,
     attributes: [5, 6, 7, 463],
     rings: [425, 426, 427],
-    kernel: [217, 218, 219, 241, 280, 282],
+    refused: REFUSED_CALLS.flatMap(({ arm64 }) => arm64 ?? []),
   },
 };
 
@@ -56,9 +56,8 @@ const [ALLOW, ERRNO] = [0x7fff0000, 0x00050000];
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
 /** Writes the filter of system calls as bubblewrap's `--seccomp` reads it: a program of `struct sock_filter`. Everything is allowed but
- *  what reaches through namespaces: keyrings (a session's is inherited, with its secrets), other families of sockets, io_uring (which does
- *  what other calls do, unseen by a filter), the kernel's own machinery; and extended attributes, access lists among them, which would
- *  stay on outputs (decision 1).
+ *  `REFUSED_CALLS`, other families of sockets, io_uring (which does what other calls do, unseen by a filter), and extended attributes, access lists
+ *  among them, which would stay on outputs (decision 1).
  *  @returns false for a processor whose numbers are not known: then there is no file */
 export function writeCallFilter(path: string, arch: NodeJS.Architecture = process.arch): boolean {
   const table = TABLES[arch];
@@ -85,7 +84,7 @@ function instructions(table: CallTable): Instruction[] {
     ...(table.foreignFrom === null ? [] : [[IF_AT_LEAST, 0, 1, table.foreignFrom] as const, refuse(ENOSYS)]),
     ...table.attributes.flatMap((call) => when(call, [refuse(EOPNOTSUPP)])),
     ...table.rings.flatMap((call) => when(call, [refuse(ENOSYS)])),
-    ...table.kernel.flatMap((call) => when(call, [refuse(EPERM)])),
+    ...table.refused.flatMap((call) => when(call, [refuse(EPERM)])),
     ...[table.socket, table.socketpair].flatMap((call) => when(call, families())),
     ...when(table.ioctl, [
       [LOAD, 0, 0, SECOND_ARGUMENT],
