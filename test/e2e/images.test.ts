@@ -190,7 +190,8 @@ describe("a server that is killed while it pulls", () => {
       server = await startServer({ data });
       expect(await settled(server)).toMatchObject([{ state: "SUCCEEDED" }]);
       expect(await output("a")).toBe("hello from the image\n");
-      for (const folder of ["incoming", "unpacking"]) expect(await inside(folder)).toEqual([]);
+      const [session = ""] = await inside("unpacking");
+      for (const folder of ["incoming", join("unpacking", session)]) expect(await inside(folder)).toEqual([]);
       expect(await inside("layers")).toHaveLength(1);
     },
   );

@@ -152,7 +152,7 @@ class BubblewrapSandbox implements Sandbox {
       allowHostNetwork: options.allowHostNetwork ?? false,
       outbound: parts.outbound,
       folder: `${parts.runtimeFolder}/probe`,
-      create: (spec) => this.#create(spec, AS_IT_IS),
+      create: (spec) => this.#create(spec, AS_IT_IS, true),
     });
   }
 
@@ -164,7 +164,7 @@ class BubblewrapSandbox implements Sandbox {
 
   async create(spec: SandboxSpec): Promise<Instance> {
     this.#refuseNetwork(spec);
-    return await this.#create(spec, this.#parts.options.visiblePath ?? AS_IT_IS);
+    return await this.#create(spec, this.#parts.options.visiblePath ?? AS_IT_IS, false);
   }
 
   reclaim(): Promise<string[]> {
@@ -182,7 +182,12 @@ class BubblewrapSandbox implements Sandbox {
     rmSync(runtimeFolder, { recursive: true, force: true });
   }
 
-  async #create(spec: SandboxSpec, visiblePath: (path: string) => string): Promise<BubblewrapInstance> {
+  /** @param isTrial a doctor's sandbox: the next job is seldom of its kind, so no launcher with namespaces of its own stays for it */
+  async #create(
+    spec: SandboxSpec,
+    visiblePath: (path: string) => string,
+    isTrial: boolean,
+  ): Promise<BubblewrapInstance> {
     if (this.#closed) throw new SluiceError("STOPPING", "Cannot make a sandbox: the driver is closed");
     if (this.#parts.bwrap === null) {
       throw new SluiceError(
@@ -198,6 +203,7 @@ class BubblewrapSandbox implements Sandbox {
     this.#living.add(spec.id);
     const release = async (freed: Slot, empty: boolean): Promise<void> => {
       this.#living.delete(spec.id);
+      if (isTrial && empty && freed.flavour !== "plain") await freed.cool();
       await this.#release(freed, empty);
     };
     const instance = new BubblewrapInstance({ ...this.#instances, visiblePath, release }, spec, slot);
