@@ -204,13 +204,13 @@ class AttemptRun {
   #endOf(error: unknown): ScriptEnd {
     if (this.#aborted !== null) return abortedEnd(this.#aborted, this.#exec);
     if (isSluiceError(error, "LEASE_STALE")) return abortedEnd("lost", this.#exec);
-    if (isSluiceError(error)) return failedEnd(reasonOf(error), error.message, this.#exec);
-    if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
-      return failedEnd("infrastructure", "the file system of the data directory is full: free space on it", this.#exec);
-    }
     if (this.#folder !== null && !existsSync(this.#folder.path)) {
       this.#log.error("the folder of an attempt is gone", { error });
       return failedEnd("infrastructure", "its folder was removed from the data directory while it ran", this.#exec);
+    }
+    if (isSluiceError(error)) return failedEnd(reasonOf(error), error.message, this.#exec);
+    if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
+      return failedEnd("infrastructure", "the file system of the data directory is full: free space on it", this.#exec);
     }
     this.#log.error("an attempt ended by a defect", { error });
     return failedEnd("infrastructure", "Sluice failed to run it: the server's log says more", this.#exec);
