@@ -56,7 +56,10 @@ export class Launcher {
     output.on("data", (chunk: string) => this.#answered(chunk));
     child.once("exit", () => this.#end({ kind: "lost" }));
     // Without its network a script would wait for answers that never come.
-    void outbound?.gone.then(() => child.kill("SIGKILL"));
+    void outbound?.gone.then(() => {
+      child.kill("SIGKILL");
+      this.#end({ kind: "lost" });
+    });
   }
 
   /** @throws SluiceError SANDBOX_UNAVAILABLE when the shell cannot start as the slot's user */

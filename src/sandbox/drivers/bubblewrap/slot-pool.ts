@@ -28,23 +28,33 @@ export class SlotPool {
     mkdirSync(options.folder, { recursive: true, mode: 0o711 });
   }
 
-  /** The lowest free slot: low ones stay warm. One whose launcher is of the wrong kind is taken only where there is no other.
+  /** The lowest free slot whose launcher fits, so that low ones stay warm; else one without a launcher, which is started as it is needed; one whose
+   *  launcher is of another kind only where no more slots may be made.
    *  @throws SluiceError SANDBOX_UNAVAILABLE when all are held */
   take(flavour: Flavour): Slot {
-    this.#idle.sort((a, b) => b.index - a.index);
-    const fitting = this.#idle.findLastIndex((slot) => slot.flavour === flavour);
-    const spare = this.#idle.length < this.#options.warm && this.#made < this.#options.count;
-    const [found] = fitting >= 0 ? this.#idle.splice(fitting, 1) : [spare ? undefined : this.#idle.pop()];
-    const slot = found ?? this.#make();
+    const slot = this.#choose(flavour) ?? this.#make();
     this.#held.add(slot);
     return slot;
   }
 
-  /** Takes a slot back, empty. */
+  #choose(flavour: Flavour): Slot | undefined {
+    this.#idle.sort((a, b) => b.index - a.index);
+    const places = [
+      this.#idle.findLastIndex((slot) => slot.isWarm && slot.flavour === flavour),
+      this.#idle.findLastIndex((slot) => !slot.isWarm),
+      this.#made < this.#options.count ? -1 : this.#idle.length - 1,
+    ];
+    const place = places.find((at) => at >= 0);
+    return place === undefined ? undefined : this.#idle.splice(place, 1)[0];
+  }
+
+  /** Takes a slot back, empty. Of too many idle launchers one of another kind goes first: jobs come in rows of one kind. */
   async giveBack(slot: Slot): Promise<void> {
     if (!this.#held.delete(slot)) return;
     this.#idle.push(slot);
-    if (this.#idle.length > this.#options.warm) await slot.cool();
+    const warm = this.#idle.filter((idle) => idle.isWarm);
+    if (warm.length <= this.#options.warm) return;
+    await (warm.find((idle) => idle.flavour !== slot.flavour) ?? slot).cool();
   }
 
   /** A slot whose processes do not die is never used again. */

@@ -122,6 +122,10 @@ export class Slot {
     return `${this.#folder}/${ROOT_MOUNT}`;
   }
 
+  get isWarm(): boolean {
+    return this.#launcher !== null;
+  }
+
   /** What the launcher can do; another job needs another launcher. */
   get flavour(): Flavour {
     if (this.#kind.outbound !== null) return "outbound";
