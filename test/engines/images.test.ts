@@ -1,8 +1,7 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { applyServices, s3Of, settled } from "../support/workflow.ts";
@@ -146,47 +145,5 @@ describe("a private registry", () => {
     await s3Of(own).send(new PutObjectCommand({ Bucket: "tool", Key: "in/file", Body: "x" }));
     expect(await settled(own)).toMatchObject([{ state: "SUCCEEDED" }]);
     expect(own.log()).not.toContain(account.password);
-  });
-});
-
-describe("OSCAR's definitions run with only the image's name changed", () => {
-  it("cowsay: a text becomes a cow's", async () => {
-    const image = push("grycap/cowsay:1", [debianLayer(["cowsay"])], { Env: ["PATH=/usr/games:/usr/bin:/bin"] });
-    const script =
-      '#!/bin/sh\nif [ "$INPUT_TYPE" = "json" ]; then cat "$INPUT_FILE_PATH" | /usr/games/cowsay; else /usr/games/cowsay <"$INPUT_FILE_PATH"; fi\n';
-    expect(await run("cowsay", image, script, "moo from Sluice\n")).toContain("< moo from Sluice >");
-  });
-
-  it("imagemagick: a picture becomes grey", async () => {
-    const image = push("grycap/imagemagick:1", [debianLayer(["imagemagick"])]);
-    const picture = execFileSync("convert", ["-size", "40x20", "xc:red", "png:-"]);
-    const script =
-      '#!/bin/bash\nIMAGE_NAME=`basename "$INPUT_FILE_PATH"`\nOUTPUT_IMAGE="$TMP_OUTPUT_DIR/$IMAGE_NAME"\nconvert "$INPUT_FILE_PATH" -type Grayscale "$OUTPUT_IMAGE"\n';
-    const name = "grayify";
-    const more = { image: `"${image}"`, network: "none", memory: "512Mi" };
-    await applyServices(server, [{ name, script, input: `${name}/in`, output: `${name}/out`, more }]);
-    await s3Of(server).send(new PutObjectCommand({ Bucket: name, Key: "in/red.png", Body: picture }));
-    expect((await settled(server)).filter(({ service }) => service === name)).toMatchObject([{ state: "SUCCEEDED" }]);
-    const { Body } = await s3Of(server).send(new GetObjectCommand({ Bucket: name, Key: "out/red.png" }));
-    writeFileSync(join(folder, "grey.png"), (await Body?.transformToByteArray()) ?? "");
-    const colours = execFileSync("identify", ["-format", "%[colorspace] %w %h", join(folder, "grey.png")], {
-      encoding: "utf8",
-    });
-    expect(colours).toBe("Gray 40 20");
-  });
-
-  it("video: a film becomes its frames", async () => {
-    const image = push("grycap/video:1", [debianLayer(["ffmpeg"])]);
-    const film = join(folder, "film.mp4");
-    execFileSync("ffmpeg", ["-loglevel", "error", "-f", "lavfi", "-i", "testsrc=duration=4:size=64x48:rate=5", film]);
-    const script =
-      '#!/bin/bash\nffmpeg -loglevel error -i "$INPUT_FILE_PATH" -vf fps=1 "$TMP_OUTPUT_DIR/frame-%02d.jpg"\n';
-    const name = "frames";
-    const more = { image: `"${image}"`, network: "none", memory: "512Mi" };
-    await applyServices(server, [{ name, script, input: `${name}/in`, output: `${name}/out`, more }]);
-    await s3Of(server).send(new PutObjectCommand({ Bucket: name, Key: "in/film.mp4", Body: readFileSync(film) }));
-    expect((await settled(server)).filter(({ service }) => service === name)).toMatchObject([{ state: "SUCCEEDED" }]);
-    const { KeyCount } = await s3Of(server).send(new ListObjectsV2Command({ Bucket: name, Prefix: "out/frame-" }));
-    expect(KeyCount).toBe(4);
   });
 });
