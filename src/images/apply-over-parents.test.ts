@@ -61,6 +61,12 @@ describe("a layer over others holds only", () => {
     ],
     ["a file in the place of a folder", [file("a/x")], [file("a")], { own: ["a"], merged: ["a"] }],
     [
+      "the same, with marks for what was in the folder, as umoci writes them",
+      [file("a/x"), file("a/s/y")],
+      [file("a"), file("a/.wh.x"), file("a/.wh.s"), file("a/.wh..wh..opq")],
+      { own: ["a"], merged: ["a"] },
+    ],
+    [
       "nothing but a whiteout where a device replaces a file",
       [file("a/x")],
       [tarMember("a/x", { flag: "3" })],

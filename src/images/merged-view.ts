@@ -74,8 +74,8 @@ export class MergedView {
   /** The folder that a path leads to, every link on the way followed as if the view were the machine's own: an absolute one begins at the root,
    *  and `..` stops there. No link can lead outside.
    *  @param make true makes missing folders (0755)
-   *  @returns null when a folder is missing and `make` is false
-   *  @throws SluiceError IMAGE_INVALID when a file is in the way, or links go in circles */
+   *  @returns null when there is no such folder and `make` is false
+   *  @throws SluiceError IMAGE_INVALID when a folder cannot be made as a file is in the way, or links go in circles */
   resolve(path: readonly string[], make: boolean): MergedFolder | null {
     const waiting = path.toReversed();
     let at = this.root;
@@ -99,6 +99,7 @@ export class MergedView {
         if (target.startsWith("/")) at = this.root;
         waiting.push(...partsOf(target).reverse());
       } else {
+        if (!make) return null;
         throw invalidArchive(`${shownName(path.join("/"))} leads through a file as if it were a folder`);
       }
     }

@@ -108,7 +108,7 @@ function walk(root: Folder, path: readonly string[], make: boolean): Folder[] | 
     const entry = at.entries.get(part) ?? newFolder();
     if (!at.entries.has(part) && !make) return "missing";
     at.entries.set(part, entry);
-    if (entry.kind === "file") return null;
+    if (entry.kind === "file") return make ? null : "missing";
     if (entry.kind === "folder") way.push(entry);
     else {
       links += 1;
