@@ -9,8 +9,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface Registry {
   /** `127.0.0.1:PORT`. */
   readonly host: string;
-  /** Pushes the image of an OCI layout's folder by skopeo. */
-  push(layout: string, name: string): void;
+  /** Pushes the image of an OCI layout, `FOLDER` or `FOLDER:TAG`, by skopeo. @param options more of skopeo's: `--format v2s2` … */
+  push(layout: string, name: string, options?: readonly string[]): void;
+  /** The manifest as it lies there, as skopeo reads it back. */
+  manifest(name: string): { readonly mediaType?: string; readonly layers?: readonly { readonly mediaType: string }[] };
   /** The manifest's digest, as skopeo reads it back. */
   digest(name: string): string;
   stop(): void;
@@ -36,12 +38,18 @@ export async function startRegistry(account: RegistryAccount | null = null): Pro
   const reading = account === null ? [] : ["--creds", `${account.user}:${account.password}`];
   return {
     host,
-    push(layout, name) {
+    push(layout, name, options = []) {
       const target = ["--dest-tls-verify=false", ...credentials, `oci:${layout}`, `docker://${host}/${name}`];
-      execFileSync("skopeo", ["--insecure-policy", "copy", "--quiet", ...target], {
+      execFileSync("skopeo", ["--insecure-policy", "copy", "--quiet", ...options, ...target], {
         stdio: ["ignore", "ignore", "pipe"],
       });
     },
+    manifest: (name) =>
+      JSON.parse(
+        execFileSync("skopeo", ["inspect", "--tls-verify=false", ...reading, "--raw", `docker://${host}/${name}`], {
+          encoding: "utf8",
+        }),
+      ),
     digest: (name) =>
       execFileSync(
         "skopeo",
