@@ -3,14 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningServer, startServer } from "../support/server.ts";
-import { applyServices, s3Of, settled } from "../support/workflow.ts";
 import { busyboxLayer, layerOf, put, scratchLayer, writeLayout } from "./support/images.ts";
 import { joinPlatforms } from "./support/platforms.ts";
 import { type Registry, startRegistry } from "./support/registry.ts";
-import { LIST_TREE, listHere, treeLines, umoci, unpackByUmoci } from "./support/tree.ts";
+import { listHere, tagOnlyImage, treeLines, umoci, unpackByUmoci } from "./support/tree.ts";
+import { treeInJob } from "./support/tree-in-job.ts";
 
 /** One image in every form in which the usual tools write images: each is the same files as umoci unpacks. */
 
@@ -20,7 +19,6 @@ let folder: string;
 let registry: Registry;
 let server: RunningServer;
 let expected: string[];
-let services = 0;
 const layout = (): string => join(folder, "layout");
 
 beforeAll(async () => {
@@ -47,7 +45,7 @@ function makeImage(): void {
     execFileSync("ln", [join(root, "tree/kept"), join(root, "tree/hard-link")]);
   });
   writeLayout(layout(), [busyboxLayer(), tree]);
-  tagOnlyImage("0");
+  tagOnlyImage(layout(), "0");
   const bundle = join(folder, "bundle");
   const root = join(unpackByUmoci(`${layout()}:0`, bundle), "tree");
   execFileSync("sh", ["-ec", CHANGES], { cwd: root });
@@ -65,14 +63,6 @@ chmod 600 program
 ln -sf nowhere symlink
 : >empty
 `;
-
-/** umoci speaks of images by their tags. */
-function tagOnlyImage(tag: string): void {
-  const file = join(layout(), "index.json");
-  const index: { manifests: object[] } = JSON.parse(readFileSync(file, "utf8"));
-  const annotations = { "org.opencontainers.image.ref.name": tag };
-  writeFileSync(file, JSON.stringify({ ...index, manifests: [{ ...index.manifests[0], annotations }] }));
-}
 
 function skopeoCopy(from: string, to: string, ...options: readonly string[]): void {
   execFileSync("skopeo", ["--insecure-policy", "copy", "--quiet", ...options, from, to], {
@@ -95,18 +85,7 @@ function zstdLayout(): string {
   return path;
 }
 
-/** What a job sees of the image's tree. */
-async function seen(image: string): Promise<string[]> {
-  const name = `form-${++services}`;
-  const script = `cd / && set -- tree && { ${LIST_TREE} } >"$TMP_OUTPUT_DIR/tree"\n`;
-  const more = { image: JSON.stringify(image), network: "none" };
-  await applyServices(server, [{ name, script, input: `${name}/in`, output: `${name}/out`, more }]);
-  await s3Of(server).send(new PutObjectCommand({ Bucket: name, Key: "in/file", Body: "x" }));
-  const jobs = (await settled(server)).filter(({ service }) => service === name);
-  expect(jobs).toMatchObject([{ state: "SUCCEEDED" }]);
-  const { Body } = await s3Of(server).send(new GetObjectCommand({ Bucket: name, Key: "out/tree" }));
-  return treeLines((await Body?.transformToString()) ?? "");
-}
+const seen = (image: string): Promise<string[]> => treeInJob(server, image, ["tree"]);
 
 /** The digests of the images that are here, by their names. */
 async function digests(): Promise<Record<string, string>> {

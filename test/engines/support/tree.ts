@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Shell that lists all that is below the folders `$@`: kinds, modes, sizes, times, links and hashes, for `treeLines`. Programs of Debian or busybox. */
@@ -23,7 +24,15 @@ export function treeLines(listing: string): string[] {
     .toSorted();
 }
 
-/** The same of an image's files as umoci unpacks them. @param layout `FOLDER:TAG` @param bundle a folder that does not exist; the files are in its `rootfs` */
+/** Gives a layout's only image a tag, by which umoci speaks of it. */
+export function tagOnlyImage(layout: string, tag: string): void {
+  const file = join(layout, "index.json");
+  const index: { manifests: object[] } = JSON.parse(readFileSync(file, "utf8"));
+  const annotations = { "org.opencontainers.image.ref.name": tag };
+  writeFileSync(file, JSON.stringify({ ...index, manifests: [{ ...index.manifests[0], annotations }] }));
+}
+
+/** @param layout `FOLDER:TAG` @param bundle a folder that does not exist @returns where the image's files are, in it */
 export function unpackByUmoci(layout: string, bundle: string): string {
   umoci("unpack", "--image", layout, bundle);
   return join(bundle, "rootfs");
