@@ -87,7 +87,7 @@ export function put(root: string, path: string, text: string, mode = 0o644): voi
   chmodSync(join(root, path), mode);
 }
 
-function putProgram(root: string, from: string, to: string): void {
+export function putProgram(root: string, from: string, to: string): void {
   mkdirSync(dirname(join(root, to)), { recursive: true });
   copyFileSync(from, join(root, to));
   chmodSync(join(root, to), 0o755);
