@@ -36,6 +36,8 @@ engine_needs=(
   /usr/bin/busybox:busybox-static:busybox:busybox-static
   musl-gcc:musl-tools:musl-gcc:musl-dev
   gcc:gcc:gcc:gcc
+  /usr/include/stdio.h:libc6-dev:glibc-static:libc-dev
+  zstd:zstd:zstd:zstd
   podman:podman:podman:podman
   runc:runc:runc:runc
 )
@@ -59,7 +61,7 @@ may_install() {
 install_packages() {
   local missing=() need field refresh=() install=()
   for need in "${needs[@]}"; do
-    command -v "${need%%:*}" >/dev/null 2>&1 || missing+=("$need")
+    command -v "${need%%:*}" >/dev/null 2>&1 || [ -e "${need%%:*}" ] || missing+=("$need")
   done
   [ "${#missing[@]}" -gt 0 ] || return 0
 
