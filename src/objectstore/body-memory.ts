@@ -15,6 +15,11 @@ export function lendMemory(piece: Uint8Array, parts: number): void {
   if (piece.length >= LENT_FROM_BYTES && buffer.byteLength === piece.length && parts > 0) lent.set(buffer, parts);
 }
 
+/** True when the piece is all that is lent of its buffer: whoever asks has it now, and may give it to another thread. */
+export function takeMemory(piece: Uint8Array): boolean {
+  return lent.get(piece.buffer) === 1 && piece.length === piece.buffer.byteLength && lent.delete(piece.buffer);
+}
+
 /** Takes one part back. Memory that was not lent stays as it is. */
 export function returnMemory(part: Uint8Array): void {
   const { buffer } = part;

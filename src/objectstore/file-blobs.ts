@@ -16,6 +16,7 @@ import { closeFile, openFile } from "./disk-io.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { Durability, endProcess } from "./durability.ts";
 import { FolderSync } from "./folder-sync.ts";
+import { HashThread } from "./hashing/hash-thread.ts";
 import { FileParts, type FilePartsDeps } from "./multipart/file-parts.ts";
 import { Scrub, type ScrubOptions } from "./scrub/scrub.ts";
 import { StoreCheck, type StoreCheckDeps } from "./scrub/store-check.ts";
@@ -64,13 +65,19 @@ export class FileBlobs implements BlobStore {
     const durability = new Durability(folders, options.onSyncError ?? endProcess);
     await durability.guard(folders.sync(options.folder));
     await durability.guard(folders.sync(dirname(options.folder)));
-    const deps = { folder, space, durability, inlineBytes: options.inlineBytes ?? INLINE_BYTES };
+    const deps = {
+      folder,
+      space,
+      durability,
+      hashing: new HashThread(),
+      inlineBytes: options.inlineBytes ?? INLINE_BYTES,
+    };
     return new FileBlobs(deps, folders, clock);
   }
 
   async stage(source: AsyncIterable<Uint8Array>, expectedBytes = 0): Promise<StagedBlob> {
     await this.#deps.space.check(expectedBytes);
-    const writer = new BlobWriter(this.#deps);
+    const writer = new BlobWriter(this.#deps, expectedBytes);
     try {
       for await (const piece of source) {
         const wait = writer.add(piece);
@@ -156,8 +163,9 @@ export class FileBlobs implements BlobStore {
   }
 
   /** Ends after running fsyncs. Readers that are still open keep their descriptors. */
-  close(): Promise<void> {
-    return this.#folders.close();
+  async close(): Promise<void> {
+    await this.#deps.hashing.close();
+    await this.#folders.close();
   }
 
   #path(blob: BlobRef): string {

@@ -3,7 +3,6 @@ import { SluiceError } from "../../core/errors.ts";
 import { crc32c } from "../../s3/crc32c.ts";
 import { s3Error } from "../../s3/errors.ts";
 import type { Part } from "../../state/object-calls.ts";
-import { BlobHash } from "../blob-hash.ts";
 import { READ } from "../blob-reader.ts";
 import { SYNC_EVERY_BYTES, type WriterDeps } from "../blob-writer.ts";
 import type { BlobStore } from "../blobs.ts";
@@ -17,6 +16,7 @@ import {
   truncateFile,
   writeFully,
 } from "../disk-io.ts";
+import { BodyHash } from "../hashing/body-hash.ts";
 import { WriteBehind } from "../write-behind.ts";
 import type { Assembly, Slot } from "./assembly.ts";
 import { BlockJoiner, pieceLengths } from "./block-joiner.ts";
@@ -36,7 +36,7 @@ export async function writeInPlace(
 ): Promise<Omit<StagedPart, "place">> {
   const fd = await openFile(deps.folder.pathOf(slot.blobId), WRITE, UNFINISHED_MODE);
   try {
-    const facts = await writeAt(deps, fd, slot.start, checked(source, slot.sizeBytes), (run) => assembly.run(run));
+    const facts = await writeAt(deps, fd, slot, checked(source, slot.sizeBytes), (run) => assembly.run(run));
     await sync(deps, assembly, slot.blobId, fd);
     return facts;
   } finally {
@@ -66,16 +66,17 @@ async function* checked(source: AsyncIterable<Uint8Array>, sizeBytes: number): A
 async function writeAt(
   deps: WriterDeps,
   fd: number,
-  start: number,
+  { start, sizeBytes: announcedBytes }: Pick<Slot, "start" | "sizeBytes">,
   source: AsyncIterable<Uint8Array>,
   run: (write: () => Promise<void>) => Promise<void>,
 ): Promise<Omit<StagedPart, "place">> {
-  const hash = new BlobHash(start);
+  const hash = new BodyHash(deps.hashing, announcedBytes, start);
   let at = start;
   let unsynced = 0;
   const write = async (pieces: readonly Uint8Array[], bytes: number): Promise<void> => {
     await deps.space.take(bytes);
     await writeFully(fd, pieces, at);
+    await hash.written(pieces);
     at += bytes;
     unsynced += bytes;
     if (unsynced < SYNC_EVERY_BYTES) return;
@@ -85,17 +86,17 @@ async function writeAt(
   const behind = new WriteBehind((pieces, bytes) => run(() => write(pieces, bytes)));
   try {
     for await (const piece of source) {
-      hash.update(piece);
+      hash.arrived(piece);
       const wait = behind.add(piece);
       if (wait !== undefined) await wait;
     }
     await behind.end();
   } catch (error) {
-    throw deps.space.translate(error);
-  } finally {
     await behind.settle();
+    hash.drop();
+    throw deps.space.translate(error);
   }
-  const { sizeBytes, md5, blockCrc32c } = hash.facts("");
+  const { sizeBytes, md5, blockCrc32c } = await hash.facts("");
   return { sizeBytes, md5, pieceCrc32c: blockCrc32c };
 }
 
@@ -173,6 +174,12 @@ async function piecesInPlace(
   start: number,
 ): Promise<Uint8Array> {
   if (part.blob === null) return part.pieceCrc32c;
-  const copied = await writeAt(deps, fd, start, readPart(deps, blobs, null, part), (write) => write());
+  const copied = await writeAt(
+    deps,
+    fd,
+    { start, sizeBytes: part.sizeBytes },
+    readPart(deps, blobs, null, part),
+    (write) => write(),
+  );
   return copied.pieceCrc32c;
 }
