@@ -5,7 +5,7 @@ import { LateRows, type RowInsert } from "./late-rows.ts";
 /** The log file is cut to this after a time in which it could not be emptied: a backup was reading. */
 const LOG_KEPT_BYTES = 64 * 1024 * 1024;
 /** Memory for pages, in KiB: the server as a whole stays below 120 MB when idle. */
-const CACHE_KIB = 8 * 1024;
+const CACHE_KIB = 2 * 1024;
 
 /** One connection and its prepared statements. A statement is prepared at its first use and kept: the SQL text is its key, so callers
  *  pass constants. Row types are the caller's claim about its own SELECT. */
