@@ -66,6 +66,7 @@ async function one(place: Place, network: SandboxSpec["network"]): Promise<{ fir
     },
     network,
     hostname: "bench",
+    tenant: "bench",
   });
   const { exitCode } = await instance.exec({
     argv: ["/bin/sh", "-c", "echo up"],

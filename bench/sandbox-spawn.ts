@@ -81,6 +81,7 @@ async function one(sandbox: Sandbox, folder: string, id: string): Promise<void> 
     },
     network: "none",
     hostname: "bench",
+    tenant: "bench",
   });
   const { exitCode } = await instance.exec({
     argv: ["/bin/sh", "/work/script"],

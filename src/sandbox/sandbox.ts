@@ -54,6 +54,8 @@ export interface SandboxSpec {
   readonly limits: SandboxLimits;
   readonly network: NetworkMode;
   readonly hostname: string;
+  /** For whom it runs: an owner and a service. What outlives a sandbox (a network with its counters and ended connections) is never another tenant's. */
+  readonly tenant: string;
 }
 
 export interface ExecOptions {

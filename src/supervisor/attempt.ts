@@ -92,7 +92,7 @@ class AttemptRun {
   }
 
   async #runToEnd(): Promise<ScriptEnd> {
-    const { spec } = this.#order.revision;
+    const { spec, service, owner } = this.#order.revision;
     const limits = attemptLimits(spec, this.#options);
     const root = await this.#takeRoot();
     if (this.#aborted !== null) return abortedEnd(this.#aborted, null);
@@ -109,6 +109,7 @@ class AttemptRun {
       limits,
       network: spec.network,
       hostname: "sluice",
+      tenant: JSON.stringify([owner, service]),
     });
     const aborted = this.#aborted ?? (await this.#runScript(this.#instance, root));
     await this.#destroySandbox();

@@ -199,7 +199,7 @@ class BubblewrapSandbox implements Sandbox {
       throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
     }
     await this.reclaim();
-    const slot = this.#parts.pool.take(flavourOf(spec));
+    const slot = this.#parts.pool.take(flavourOf(spec), spec.tenant);
     this.#living.add(spec.id);
     const release = async (freed: Slot, empty: boolean): Promise<void> => {
       this.#living.delete(spec.id);

@@ -17,6 +17,7 @@ const instance = await sandbox.create({
   limits: ROOMY_LIMITS,
   network: "none",
   hostname: "crash",
+  tenant: "test",
 });
 await instance.exec({
   argv: ["/bin/sh", "-c", `trap '' TERM HUP; echo running; sleep ${nap} & wait; wait`],

@@ -18,6 +18,14 @@ ip link add near type veth peer name far netns $far
 ip addr add 192.0.2.10/24 dev near
 ip -6 addr add 2001:db8::10/64 dev near nodad
 ip link set near up
+# Addresses of the machine that are in no list of those in use: of a device that is down, of the one that loops back.
+ip link add idle type veth peer name idler
+ip addr add 10.7.8.8/24 dev idle
+ip addr add 10.7.7.7/32 dev lo
+ip addr add 10.7.6.0/24 dev lo
+ip route add local 10.7.5.0/24 dev lo
+ip -6 addr add 2001:db8:7::7/128 dev lo nodad
+ip -6 route add local 2001:db8:8::/64 dev lo
 nsenter -t $far -n sh -ec '
   ip link set lo up
   ip addr add 192.0.2.1/24 dev far

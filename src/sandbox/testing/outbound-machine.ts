@@ -1,5 +1,6 @@
 /** The "machine" of `outbound-lab.sh`: tries to reach addresses from a sandbox and, as a control, from the machine itself. Prints JSON. */
 import { execFile } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,6 +28,12 @@ const TARGETS: Readonly<Record<string, readonly [address: string, port: number]>
   privateNetwork: ["10.9.9.9", 80],
   own4: ["192.0.2.10", OWN_PORT],
   own6: ["2001:db8::10", OWN_PORT],
+  ofDownDevice: ["10.7.8.8", OWN_PORT],
+  ofLoopback: ["10.7.7.7", OWN_PORT],
+  ofLoopbackNetwork: ["10.7.6.9", OWN_PORT],
+  localRoute: ["10.7.5.5", OWN_PORT],
+  ofLoopback6: ["2001:db8:7::7", OWN_PORT],
+  localRoute6: ["2001:db8:8::9", OWN_PORT],
   metadata: ["169.254.169.254", 80],
   linkLocal: ["fe80::1%2", 80],
   loopback: ["127.0.0.1", OWN_PORT],
@@ -34,6 +41,35 @@ const TARGETS: Readonly<Record<string, readonly [address: string, port: number]>
   helper: ["198.18.255.2", OWN_PORT],
   helper6: ["fd00::2", OWN_PORT],
 };
+
+/** Sends its name to a group of machines, by no device in particular and by one. Arguments: group, name, device. */
+const CALL_GROUP = `use Socket qw(:all); my ($to, $name, $device) = @ARGV; my $six = $to =~ /:/;
+for my $by ("", $device) {
+  socket(S, $six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) or die;
+  my ($level, $via, $hops) = $six ? (41, 17, 18) : (0, 32, 33);
+  setsockopt(S, $level, $hops, pack("i", 8)) or die;
+  if ($by) {
+    open(F, "/sys/class/net/$by/ifindex"); my $index = <F> || $ENV{INDEX};
+    setsockopt(S, $level, $via, $six ? pack("I", $index) : pack("a4a4I", "", "", $index)) or die "via: $!";
+  }
+  my $at = $six ? pack_sockaddr_in6(5353, inet_pton(AF_INET6, $to)) : pack_sockaddr_in(5353, inet_aton($to));
+  my $text = $name . ($by ? "-by-device" : "");
+  send(S, $text, 0, $at);
+}`;
+
+const GROUPS = ["224.0.0.251", "239.1.2.3", "ff02::fb", "ff05::1:3"];
+const callGroups = (name: string, device: string): string =>
+  GROUPS.map((group) => `INDEX=2 perl -e ${quote(CALL_GROUP)} ${group} ${name}-${group} ${device}`).join("\n");
+const heard = new Set<string>();
+for (const family of [4, 6] as const) {
+  const socket = createSocket({ type: `udp${family}`, reuseAddr: true, ...(family === 6 ? { ipv6Only: true } : {}) });
+  socket.on("message", (text) => heard.add(text.toString()));
+  socket.bind(5353, () => {
+    for (const group of GROUPS.filter((address) => address.includes(":") === (family === 6))) {
+      socket.addMembership(group, family === 4 ? "192.0.2.10" : "::%near");
+    }
+  });
+}
 
 const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const command = (name: string, device: string): string => {
@@ -66,6 +102,16 @@ const image = await bench.run("cat /etc/resolv.conf", { network: "outbound", roo
 const changed = await bench.run("ip -4 rule del pref 10 2>&1; ip link set tap0 down 2>&1; id -u", {
   network: "outbound",
 });
+await promisify(execFile)("sh", ["-c", callGroups("machine", "near")]);
+const groups = await bench.run(callGroups("sandbox", "tap0"), { network: "outbound" });
+await sleep(300);
+// What a job has done in its network: the next one of the same tenant may find it, nobody else's does.
+const CONNECTIONS = "awk '/^Tcp: [0-9]/ { print $6 }' /proc/net/snmp";
+await bench.run(command("outside4", ""), { network: "outbound", tenant: "a" });
+const [same, other] = [
+  await bench.run(CONNECTIONS, { network: "outbound", tenant: "a" }),
+  await bench.run(CONNECTIONS, { network: "outbound", tenant: "b" }),
+];
 const many = await Promise.all(
   Array.from({ length: 8 }, () =>
     bench.run(command("outside4", ""), { network: "outbound" }).then(({ out }) => parse(out).outside4),
@@ -99,6 +145,9 @@ process.stdout.write(
     none: parse(none.out).outside4,
     image: image.out,
     changed: changed.out,
+    heard: [...heard],
+    groups: groups.out,
+    connections: { same: same.out.trim(), other: other.out.trim() },
     many,
     killed,
     after: parse(after.out).outside4,

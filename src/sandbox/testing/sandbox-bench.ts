@@ -34,6 +34,7 @@ export interface RunOptions {
   readonly mounts?: readonly SandboxMount[];
   readonly network?: SandboxSpec["network"];
   readonly root?: SandboxSpec["root"];
+  readonly tenant?: string;
   readonly outputFolder?: string;
   readonly workingDirectory?: string;
   readonly workEntries?: readonly string[];
@@ -94,6 +95,7 @@ export class SandboxBench {
       limits: { ...ROOMY_LIMITS, ...options.limits },
       network: options.network ?? "none",
       hostname: "sluice-test",
+      tenant: options.tenant ?? "test",
     };
   }
 

@@ -203,7 +203,7 @@ export class BubblewrapInstance implements Instance {
     if (tools === null) throw new SluiceError("INTERNAL", "Cannot run in the sandbox: its network is not possible");
     return {
       maps: imageMaps ?? rootMaps(this.#slot.ids, null),
-      outbound: { tools, blocked: blockedNetworks() },
+      outbound: { tools, blocked: blockedNetworks(), tenant: this.#spec.tenant },
     };
   }
 

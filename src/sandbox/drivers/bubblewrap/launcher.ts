@@ -5,7 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import { SluiceError } from "../../../core/errors.ts";
 import { type IdMaps, writeIdMaps } from "./id-maps.ts";
 import { LAUNCHER_SCRIPT } from "./launcher-script.ts";
-import { Outbound, type OutboundTools } from "./network/outbound.ts";
+import { Outbound, type OutboundOptions } from "./network/outbound.ts";
 import { sendSignal } from "./signals.ts";
 
 export interface LauncherOptions {
@@ -17,8 +17,8 @@ export interface LauncherOptions {
   readonly join: (pid: number) => Promise<void>;
   /** Ids of a user namespace for the shell, in which it can mount; null for none. */
   readonly maps: IdMaps | null;
-  /** Programs for an outbound network of the shell's own; null for none. With `maps` only. */
-  readonly outbound: OutboundTools | null;
+  /** Of an outbound network of the shell's own; null for none. With `maps` only. */
+  readonly outbound: Pick<OutboundOptions, "tools" | "blocked"> | null;
 }
 
 interface LauncherParts {
@@ -76,7 +76,7 @@ export class Launcher {
       await answer(child, output, options.folder, /^born\n/);
       if (options.maps !== null) writeIdMaps(child.pid, options.maps);
       if (options.outbound !== null) {
-        outbound = await Outbound.start({ tools: options.outbound, pid: child.pid, user: options.user });
+        outbound = await Outbound.start({ ...options.outbound, pid: child.pid, user: options.user });
       }
       await options.join(child.pid);
       input.write("go\n");

@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<"plain" | "mounts", LauncherKind>> = {
 async function run(...flavours: readonly ("plain" | "mounts")[]): Promise<Slot[]> {
   const slots: Slot[] = [];
   for (const flavour of flavours) {
-    const slot = pool.take(flavour);
+    const slot = pool.take(flavour, "");
     await slot.ready(KINDS[flavour]);
     slots.push(slot);
   }
@@ -53,8 +53,8 @@ test("a launcher of another kind makes room; jobs that come in rows keep theirs"
 test("a slot without a launcher is used before another is made, one of another kind when no more may be", async () => {
   const made = new Set([...(await run("plain", "plain", "plain")), ...(await run("mounts", "mounts"))]);
   expect(made.size).toBeLessThanOrEqual(4);
-  const held = [pool.take("mounts"), pool.take("plain"), pool.take("plain"), pool.take("mounts")];
+  const held = [pool.take("mounts", ""), pool.take("plain", ""), pool.take("plain", ""), pool.take("mounts", "")];
   expect(new Set(held).size).toBe(4);
-  expect(() => pool.take("plain")).toThrow(/all 4 slots/);
+  expect(() => pool.take("plain", "")).toThrow(/all 4 slots/);
   for (const slot of held) await pool.giveBack(slot);
 });

@@ -31,16 +31,16 @@ export class SlotPool {
   /** The lowest free slot whose launcher fits, so that low ones stay warm; else one without a launcher, which is started as it is needed; one whose
    *  launcher is of another kind only where no more slots may be made.
    *  @throws SluiceError SANDBOX_UNAVAILABLE when all are held */
-  take(flavour: Flavour): Slot {
-    const slot = this.#choose(flavour) ?? this.#make();
+  take(flavour: Flavour, tenant: string): Slot {
+    const slot = this.#choose(flavour, tenant) ?? this.#make();
     this.#held.add(slot);
     return slot;
   }
 
-  #choose(flavour: Flavour): Slot | undefined {
+  #choose(flavour: Flavour, tenant: string): Slot | undefined {
     this.#idle.sort((a, b) => b.index - a.index);
     const places = [
-      this.#idle.findLastIndex((slot) => slot.isWarm && slot.flavour === flavour),
+      this.#idle.findLastIndex((slot) => slot.suits(flavour, tenant)),
       this.#idle.findLastIndex((slot) => !slot.isWarm),
       this.#made < this.#options.count ? -1 : this.#idle.length - 1,
     ];

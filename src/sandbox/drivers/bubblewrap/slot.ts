@@ -32,8 +32,16 @@ export interface SlotUser {
 export interface LauncherKind {
   /** Ids of a user namespace, in which it can mount; null for none. */
   readonly maps: IdMaps | null;
-  /** A network namespace that is connected with the outside; null for none. `blocked` is what it does not reach: another list, another launcher. */
-  readonly outbound: { readonly tools: OutboundTools; readonly blocked: readonly BlockedNetwork[] } | null;
+  /** A network namespace that is connected with the outside; null for none. */
+  readonly outbound: OutboundKind | null;
+}
+
+/** Another list, or another tenant (who would see what connections there were): another launcher. */
+interface OutboundKind {
+  readonly tools: OutboundTools;
+  /** What it does not reach. */
+  readonly blocked: readonly BlockedNetwork[];
+  readonly tenant: string;
 }
 
 /** `mounts`: it can mount the roots of images. `outbound`: that, in a network of its own. */
@@ -132,6 +140,12 @@ export class Slot {
     return this.#kind.maps === null ? "plain" : "mounts";
   }
 
+  /** Whether a job of this kind finds its launcher here. */
+  suits(flavour: Flavour, tenant: string): boolean {
+    if (!this.isWarm || this.flavour !== flavour) return false;
+    return this.#kind.outbound === null || this.#kind.outbound.tenant === tenant;
+  }
+
   /** Makes a link in the slot's folder. */
   point(name: string, target: string): void {
     if (this.#links.get(name) === target) return;
@@ -153,7 +167,7 @@ export class Slot {
       user: this.user,
       join: async (pid) => this.cgroup?.join(pid),
       maps: kind.maps,
-      outbound: kind.outbound?.tools ?? null,
+      outbound: kind.outbound,
     });
   }
 

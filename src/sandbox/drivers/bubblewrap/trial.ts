@@ -57,6 +57,7 @@ export async function runTrial(
       limits: { ...ROOMY, ...limits },
       network,
       hostname: "sluice",
+      tenant: "",
     });
     try {
       const running = instance.exec({

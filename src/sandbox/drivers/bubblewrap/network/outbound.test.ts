@@ -13,6 +13,11 @@ interface Seen {
   readonly none: string;
   readonly image: string;
   readonly changed: string;
+  /** Names of senders to groups that listeners on the machine heard. */
+  readonly heard: readonly string[];
+  readonly groups: string;
+  /** How many there were, as later jobs see it. */
+  readonly connections: { readonly same: string; readonly other: string };
   readonly many: readonly string[];
   readonly killed: string;
   readonly after: string;
@@ -45,13 +50,13 @@ describe.runIf(process.geteuid?.() === 0)("network outbound", async () => {
     expect(seen.many).toEqual(Array(8).fill("outside"));
   });
 
-  test.each(["own4", "own6", "metadata", "linkLocal", "loopback", "loopback6"])(
-    "does not reach %s, which the machine itself does",
-    (name) => {
-      expect(seen.control[name]).toMatch(/^(machine|outside)$/);
-      expect(seen.inside[name]).toMatch(/^refused/);
-    },
-  );
+  test.each([
+    ...["own4", "own6", "ofDownDevice", "ofLoopback", "ofLoopbackNetwork", "localRoute", "ofLoopback6", "localRoute6"],
+    ...["metadata", "linkLocal", "loopback", "loopback6"],
+  ])("does not reach %s, which the machine itself does", (name) => {
+    expect(seen.control[name]).toMatch(/^(machine|outside)$/);
+    expect(seen.inside[name]).toMatch(/^refused/);
+  });
 
   test.each(["own4", "own6", "metadata", "linkLocal"])("nor by the device: %s", (name) => {
     expect(seen.inside[`${name}tap0`]).toMatch(/^refused/);
@@ -59,6 +64,19 @@ describe.runIf(process.geteuid?.() === 0)("network outbound", async () => {
 
   test("does not lead to the machine by the helper's own addresses", () => {
     for (const name of ["helper", "helper6"]) expect(seen.inside[name]).toMatch(/^(refused|timeout)/);
+  });
+
+  test.each(["224.0.0.251", "239.1.2.3", "ff02::fb", "ff05::1:3"])(
+    "is not heard by listeners of the group %s, as the machine itself is",
+    (group) => {
+      expect(seen.groups).toBe("");
+      expect(seen.heard).toContain(`machine-${group}-by-device`);
+      expect(seen.heard.filter((name) => name.startsWith("sandbox"))).toEqual([]);
+    },
+  );
+
+  test("nobody finds connections of another tenant's jobs", () => {
+    expect(seen.connections).toEqual({ same: "1", other: "0" });
   });
 
   test("its rules cannot be changed from inside", () => {

@@ -5,7 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SluiceError } from "../../../../core/errors.ts";
 import type { SlotUser } from "../slot.ts";
-import { blockedNetworks } from "./blocked-networks.ts";
+import { type BlockedNetwork, GROUPS } from "./blocked-networks.ts";
 
 /** The network that a sandbox sees, of a range that is for measuring devices and that nobody uses (RFC 2544): scripts reach the private networks of
  *  laboratories by their own addresses. The helper gives its own addresses these last parts. */
@@ -30,6 +30,8 @@ export interface OutboundOptions {
   /** A process in the network namespace, whose user namespace owns it. */
   readonly pid: number;
   readonly user: SlotUser | null;
+  /** What is not reached. */
+  readonly blocked: readonly BlockedNetwork[];
 }
 
 /** Connects a network namespace with the world outside, but not with this machine: a helper in this machine's network hands on what programs inside
@@ -133,17 +135,18 @@ async function ready(child: ChildProcess, said: () => string): Promise<void> {
 }
 
 /** Rules of the namespace, which no script can change. They count whatever device a program binds to, as routes would not. */
-async function closeDoors({ tools, pid, user }: OutboundOptions): Promise<void> {
-  const { ip } = tools;
-  const rules = blockedNetworks().map(
-    ({ family, network }) => `${ip} -${family} rule add to ${network} prohibit pref 10`,
-  );
+async function closeDoors({ tools, pid, user, blocked }: OutboundOptions): Promise<void> {
+  const settings6 = `/proc/sys/net/ipv6/conf/${DEVICE}`;
   const script = [
     "set -e",
-    `echo 0 >/proc/sys/net/ipv6/conf/${DEVICE}/accept_ra`,
-    `${ip} -6 addr add ${ADDRESS_6} dev ${DEVICE} nodad`,
-    `${ip} -6 route add default via ${GATEWAY_6} dev ${DEVICE}`,
-    ...rules,
+    `${tools.ip} -4 -batch - <<'END'\n${rules(blocked, 4).join("\n")}\nEND`,
+    `[ -e ${settings6} ] || exit 0`,
+    `echo 0 >${settings6}/accept_ra`,
+    `${tools.ip} -6 -batch - <<'END'`,
+    `addr add ${ADDRESS_6} dev ${DEVICE} nodad`,
+    `route add default via ${GATEWAY_6} dev ${DEVICE}`,
+    ...rules(blocked, 6),
+    "END",
   ].join("\n");
   const args = ["-t", String(pid), "-U", "-n", "--preserve-credentials", "/bin/sh", "-c", script];
   await new Promise<void>((resolve, reject) => {
@@ -158,6 +161,23 @@ async function closeDoors({ tools, pid, user }: OutboundOptions): Promise<void> 
       else reject(unavailable(`its rules cannot be set: ${errors.trim().split("\n")[0] || error.message}`));
     });
   });
+}
+
+/** ICMP's question for a neighbour, which goes to a group (RFC 4861). */
+const NEIGHBOUR = 135;
+
+/** Commands of `ip`. Where a program names the device, the kernel sends to a group without looking at rules or routes; its policies for IPsec, which
+ *  nobody changes without rights in the namespace, count there too. */
+function rules(blocked: readonly BlockedNetwork[], family: BlockedNetwork["family"]): string[] {
+  const of = (networks: readonly BlockedNetwork[]): string[] =>
+    networks.filter((network) => network.family === family).map(({ network }) => network);
+  return [
+    ...of(blocked).map((network) => `rule add to ${network} prohibit pref 10`),
+    ...of(GROUPS).map((network) => `xfrm policy add dir out dst ${network} action block priority 2`),
+    ...(family === 6
+      ? [`xfrm policy add dir out proto ipv6-icmp type ${NEIGHBOUR} code 0 action allow priority 1`]
+      : []),
+  ];
 }
 
 function unavailable(why: string): SluiceError {
