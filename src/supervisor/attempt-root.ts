@@ -4,8 +4,8 @@ import { formatBytes } from "../core/resources.ts";
 import type { Service } from "../core/service.ts";
 import type { HeldImage } from "../images/image.ts";
 import type { Images, PullProgress } from "../images/images.ts";
+import { isOverlayProgram } from "../lib/overlay-program.ts";
 import type { SandboxRoot } from "../sandbox/sandbox.ts";
-import { isImageProgram } from "./image-program.ts";
 import { isHostProgram, type ScriptCommand, scriptCommand } from "./interpreter.ts";
 import { SCRIPT_PATHS } from "./script-paths.ts";
 
@@ -64,7 +64,7 @@ function rootOf(spec: Service, image: HeldImage): AttemptRoot {
     env: config.env,
     workingDirectory: config.workingDirectory === "/" ? SCRIPT_PATHS.home : config.workingDirectory,
     command(script) {
-      if (script !== "") return scriptCommand(script, SCRIPT_PATHS.script, (path) => isImageProgram(path, layers));
+      if (script !== "") return scriptCommand(script, SCRIPT_PATHS.script, (path) => isOverlayProgram(path, layers));
       const argv = [...config.entrypoint, ...config.command];
       if (argv.length > 0) return { argv, warning: null };
       throw new SluiceError(

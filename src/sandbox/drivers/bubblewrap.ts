@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { SluiceError } from "../../core/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import { findOutboundTools } from "../outbound/find-tools.ts";
 import type { Instance, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
 import { writeCallFilter } from "./bubblewrap/call-filter.ts";
 import { openCgroups } from "./bubblewrap/cgroup-detect.ts";
@@ -11,7 +12,6 @@ import { ImageRoots } from "./bubblewrap/image-root.ts";
 import { closeInherited } from "./bubblewrap/inherited-descriptors.ts";
 import { BubblewrapInstance, type InstanceDriver } from "./bubblewrap/instance.ts";
 import { type Bwrap, findBwrap, makeRuntimeFolder, removeLeftFolders } from "./bubblewrap/machine.ts";
-import { findOutboundTools } from "./bubblewrap/network/find-tools.ts";
 import { NAME_SERVER } from "./bubblewrap/network/outbound.ts";
 import { processesOfUids } from "./bubblewrap/proc-table.ts";
 import { sendSignal } from "./bubblewrap/signals.ts";

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync, writeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errno } from "./errno.ts";
+import { errno } from "../../../lib/errno.ts";
 import { sendSignal } from "./signals.ts";
 
 const scratch = Buffer.alloc(64 * 1024);

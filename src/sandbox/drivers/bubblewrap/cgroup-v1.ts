@@ -2,11 +2,11 @@ import { mkdirSync, rmdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { SluiceError } from "../../../core/errors.ts";
+import { errno } from "../../../lib/errno.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup, CgroupCounts, CgroupTree, Controller } from "./cgroup.ts";
 import { CounterFile, processesOf, tryWrite, tryWriteLater } from "./cgroup-file.ts";
 import { reclaimGroups } from "./cgroup-reclaim.ts";
-import { errno } from "./errno.ts";
 import { ownedName } from "./owned-name.ts";
 import { sendSignal } from "./signals.ts";
 

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { enforced, missing, weaker } from "../../guards.ts";
+import type { findOutboundTools } from "../../outbound/find-tools.ts";
 import type { Guard, SandboxReport } from "../../sandbox.ts";
 import type { CgroupTree, NoCgroups } from "./cgroup.ts";
 import { diagnose, INSTALL_LINE } from "./failure.ts";
-import { enforced, missing, testGuards, weaker } from "./guard-tests.ts";
+import { testGuards } from "./guard-tests.ts";
 import { testImageRoot } from "./image-root-test.ts";
 import type { BubblewrapInstance } from "./instance.ts";
 import type { Bwrap } from "./machine.ts";
-import type { findOutboundTools } from "./network/find-tools.ts";
 import { testOutbound } from "./network/outbound-test.ts";
 import { namespaceOf, uidOf } from "./proc-table.ts";
 import { type CreateSandbox, runTrial } from "./trial.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { exitOf } from "../../exit-status.ts";
 import { diagnose, sentence } from "./failure.ts";
-import { exitOf } from "./signals.ts";
 
 const REFUSED =
   "bwrap: No permissions to create new namespace, likely because the kernel does not allow non-privileged user namespaces.";

@@ -1,18 +1,7 @@
+import { enforced, missing } from "../../guards.ts";
 import type { Guard, SandboxLimits } from "../../sandbox.ts";
 import type { DoctorOptions } from "./doctor.ts";
 import { runTrial, type Trial } from "./trial.ts";
-
-export function enforced(name: string, why = ""): Guard {
-  return { name, state: "enforced", why, mend: "" };
-}
-
-export function weaker(name: string, why: string, mend: string): Guard {
-  return { name, state: "weaker", why, mend };
-}
-
-export function missing(name: string, why: string, mend: string): Guard {
-  return { name, state: "missing", why, mend };
-}
 
 const MEBIBYTE = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { isAbsolute, normalize } from "node:path";
 import { SluiceError } from "../../../core/errors.ts";
-import { errno } from "./errno.ts";
+import { errno } from "../../../lib/errno.ts";
 import { EtcFolder } from "./etc-folder.ts";
 
 export interface HostRootOptions {

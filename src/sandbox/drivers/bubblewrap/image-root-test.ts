@@ -1,8 +1,8 @@
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { enforced, missing } from "../../guards.ts";
 import type { Guard, SandboxMount, SandboxRoot } from "../../sandbox.ts";
 import type { DoctorOptions } from "./doctor.ts";
 import { diagnose } from "./failure.ts";
-import { enforced, missing } from "./guard-tests.ts";
 import { runTrial } from "./trial.ts";
 
 /** Whether this machine can give an image as a writable root: tried with one of this machine's own /usr. */

@@ -1,16 +1,16 @@
 import { SluiceError } from "../../../core/errors.ts";
+import { type InsideIds, imageUser } from "../../image-user.ts";
+import { blockedNetworks } from "../../outbound/blocked-networks.ts";
+import type { OutboundTools } from "../../outbound/find-tools.ts";
 import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
+import { addSizes, type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "../../work-folder.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
 import { type IdMaps, rootMaps } from "./id-maps.ts";
 import type { ImageRootSpec, ImageRoots } from "./image-root.ts";
-import { type InsideIds, imageUser } from "./image-user.ts";
 import { runFileText } from "./launcher-script.ts";
-import { blockedNetworks } from "./network/blocked-networks.ts";
-import type { OutboundTools } from "./network/outbound.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
 import { type LauncherKind, OWN_PROCESSES, type Slot } from "./slot.ts";
-import { addSizes, type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "./work-folder.ts";
 
 /** What an instance needs of its driver. */
 export interface InstanceDriver {

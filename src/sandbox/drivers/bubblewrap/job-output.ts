@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errno } from "./errno.ts";
+import { errno } from "../../../lib/errno.ts";
 
 /** Output that fits here may wait this long for its reader; most jobs end before, and need no reader at all. */
 const READER_AFTER_MS = 20;

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { errno } from "./errno.ts";
+import { errno } from "../../../lib/errno.ts";
 
 /** One line of the machine's process table, as far as the driver needs it. */
 interface Row {

@@ -1,12 +1,14 @@
 import { SluiceError } from "../../../core/errors.ts";
+import { exitOf } from "../../exit-status.ts";
+import { LimitWatch } from "../../limit-watch.ts";
 import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
+import { type FolderSize, sizeLimit } from "../../work-folder.ts";
 import type { CgroupCounts } from "./cgroup.ts";
 import { JobOutput } from "./job-output.ts";
 import type { LaunchEnd } from "./launcher.ts";
-import { LimitWatch, sizeLimit } from "./limit-watch.ts";
-import { exitOf, sendSignal } from "./signals.ts";
+import { sendSignal } from "./signals.ts";
 import type { LauncherKind, Slot } from "./slot.ts";
-import type { FolderSize } from "./work-folder.ts";
+import { exceededLimit } from "./slot-limits.ts";
 
 type Limit = NonNullable<ExecResult["limit"]>;
 
@@ -72,7 +74,11 @@ export class Run {
     this.#startedAt = performance.now();
     if (this.#cause !== null) return this.#stoppedBeforeStart();
     const outputs = this.#openOutputs();
-    const watch = new LimitWatch(slot, this.#options.workFolder, this.#options.limits, (limit) => this.#kill(limit));
+    const { workFolder, limits } = this.#options;
+    const watch = new LimitWatch(
+      () => exceededLimit(slot, workFolder, limits),
+      (limit) => this.#kill(limit),
+    );
     if (this.#options.limits.wallMs !== null) this.#startWallClock(this.#options.limits.wallMs);
     try {
       const end = await this.#launch();

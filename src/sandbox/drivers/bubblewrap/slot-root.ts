@@ -1,8 +1,8 @@
 import { chownSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { removeTree } from "../../../lib/remove-tree.ts";
+import { type FolderSize, measureFolder } from "../../work-folder.ts";
 import type { SlotUser } from "./slot.ts";
-import { type FolderSize, measureFolder } from "./work-folder.ts";
 
 const OWNER_FOLDER = 0o700;
 const NO_LIMIT: FolderSize = { bytes: Number.POSITIVE_INFINITY, files: Number.POSITIVE_INFINITY };

@@ -12,13 +12,13 @@ import {
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SluiceError } from "../../../core/errors.ts";
+import type { BlockedNetwork } from "../../outbound/blocked-networks.ts";
+import type { OutboundTools } from "../../outbound/find-tools.ts";
 import type { SandboxLimits } from "../../sandbox.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { IdMaps } from "./id-maps.ts";
 import { type LaunchEnd, Launcher } from "./launcher.ts";
 import { UNMOUNT_TEXT } from "./launcher-script.ts";
-import type { BlockedNetwork } from "./network/blocked-networks.ts";
-import type { OutboundTools } from "./network/outbound.ts";
 import { isAlive, namespaceOf, parentOf, processesOfUids, processTree } from "./proc-table.ts";
 import { sendSignal } from "./signals.ts";
 import { SlotRoot } from "./slot-root.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { SluiceError } from "../../../core/errors.ts";
-import { errno } from "./errno.ts";
+import { errno } from "../../../lib/errno.ts";
 
 /** Host user ids that belong to this server alone, one per slot: `first`, `first + 1`, … */
 export interface UidBlock {

@@ -1,7 +1,7 @@
+import { enforced, missing } from "../../../guards.ts";
 import type { Guard } from "../../../sandbox.ts";
 import type { DoctorOptions } from "../doctor.ts";
 import { diagnose } from "../failure.ts";
-import { enforced, missing } from "../guard-tests.ts";
 import { runTrial } from "../trial.ts";
 
 /** A sandbox with an outbound network has a device and a way out. That the way leads somewhere cannot be tried: the machine may have no network itself. */

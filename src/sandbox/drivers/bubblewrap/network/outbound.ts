@@ -1,11 +1,13 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { statSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SluiceError } from "../../../../core/errors.ts";
+import type { BlockedNetwork } from "../../../outbound/blocked-networks.ts";
+import { closeDoors } from "../../../outbound/close-doors.ts";
+import type { OutboundTools } from "../../../outbound/find-tools.ts";
 import type { SlotUser } from "../slot.ts";
-import { type BlockedNetwork, GROUPS } from "./blocked-networks.ts";
 
 /** The network that a sandbox sees, of a range that is for measuring devices and that nobody uses (RFC 2544): scripts reach the private networks of
  *  laboratories by their own addresses. The helper gives its own addresses these last parts. */
@@ -18,12 +20,6 @@ const DEVICE = "tap0";
 const MTU = "65520";
 
 const READY_WITHIN_MS = 10_000;
-
-export interface OutboundTools {
-  readonly slirp: string;
-  readonly nsenter: string;
-  readonly ip: string;
-}
 
 export interface OutboundOptions {
   readonly tools: OutboundTools;
@@ -51,7 +47,7 @@ export class Outbound {
     const outbound = new Outbound(child);
     try {
       await ready(child, said);
-      await closeDoors(options);
+      await settle(options);
       for (const handle of [child, ...child.stdio]) (handle as { unref?: () => void } | null)?.unref?.();
       return outbound;
     } catch (error) {
@@ -134,50 +130,22 @@ async function ready(child: ChildProcess, said: () => string): Promise<void> {
   if (why !== null) throw unavailable(why);
 }
 
-/** Rules of the namespace, which no script can change. They count whatever device a program binds to, as routes would not. */
-async function closeDoors({ tools, pid, user, blocked }: OutboundOptions): Promise<void> {
+/** What the helper's device needs besides. */
+async function settle(options: OutboundOptions): Promise<void> {
   const settings6 = `/proc/sys/net/ipv6/conf/${DEVICE}`;
-  const script = [
-    "set -e",
-    `${tools.ip} -4 -batch - <<'END'\n${rules(blocked, 4).join("\n")}\nEND`,
-    `[ -e ${settings6} ] || exit 0`,
-    `echo 0 >${settings6}/accept_ra`,
-    `${tools.ip} -6 -batch - <<'END'`,
-    `addr add ${ADDRESS_6} dev ${DEVICE} nodad`,
-    `route add default via ${GATEWAY_6} dev ${DEVICE}`,
-    ...rules(blocked, 6),
-    "END",
-  ].join("\n");
-  const args = ["-t", String(pid), "-U", "-n", "--preserve-credentials", "/bin/sh", "-c", script];
-  await new Promise<void>((resolve, reject) => {
-    const options = {
-      timeout: READY_WITHIN_MS,
-      cwd: "/",
-      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
-      ...(user ?? {}),
-    };
-    execFile(tools.nsenter, args, options, (error, _out, errors) => {
-      if (error === null) resolve();
-      else reject(unavailable(`its rules cannot be set: ${errors.trim().split("\n")[0] || error.message}`));
-    });
+  const { ip } = options.tools;
+  const failed = await closeDoors({
+    ...options,
+    first: [
+      `if [ -e ${settings6} ]; then`,
+      `echo 0 >${settings6}/accept_ra`,
+      `${ip} -6 addr add ${ADDRESS_6} dev ${DEVICE} nodad`,
+      `${ip} -6 route add default via ${GATEWAY_6} dev ${DEVICE}`,
+      "fi",
+    ],
+    ownsUserNamespace: true,
   });
-}
-
-/** ICMP's question for a neighbour, which goes to a group (RFC 4861). */
-const NEIGHBOUR = 135;
-
-/** Commands of `ip`. Where a program names the device, the kernel sends to a group without looking at rules or routes; its policies for IPsec, which
- *  nobody changes without rights in the namespace, count there too. */
-function rules(blocked: readonly BlockedNetwork[], family: BlockedNetwork["family"]): string[] {
-  const of = (networks: readonly BlockedNetwork[]): string[] =>
-    networks.filter((network) => network.family === family).map(({ network }) => network);
-  return [
-    ...of(blocked).map((network) => `rule add to ${network} prohibit pref 10`),
-    ...of(GROUPS).map((network) => `xfrm policy add dir out dst ${network} action block priority 2`),
-    ...(family === 6
-      ? [`xfrm policy add dir out proto ipv6-icmp type ${NEIGHBOUR} code 0 action allow priority 1`]
-      : []),
-  ];
+  if (failed !== null) throw unavailable(`its rules cannot be set: ${failed}`);
 }
 
 function unavailable(why: string): SluiceError {

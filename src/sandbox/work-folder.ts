@@ -1,6 +1,5 @@
 import { type BigIntStats, chmodSync, lchownSync, lstatSync, readdirSync, type Stats } from "node:fs";
-import { walkInSlices } from "../../../lib/walk-tree.ts";
-import type { SlotUser } from "./slot.ts";
+import { walkInSlices } from "../lib/walk-tree.ts";
 
 /** What a work folder holds: allocated bytes, and files of every kind, folders included. */
 export interface FolderSize {
@@ -12,6 +11,18 @@ export const addSizes = (a: FolderSize, b: FolderSize): FolderSize => ({
   bytes: a.bytes + b.bytes,
   files: a.files + b.files,
 });
+
+/** The limit that a folder is over. */
+export function sizeLimit(size: FolderSize, allowed: FolderSize): "disk" | "files" | null {
+  if (size.bytes > allowed.bytes) return "disk";
+  return size.files > allowed.files ? "files" : null;
+}
+
+/** Whom the folder is given to, by the machine's ids. */
+export interface FolderUser {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** Unit of `st_blocks`, whatever the file system's own is. */
 const BLOCK_BYTES = 512;
@@ -26,7 +37,7 @@ export interface GivenFolder {
   readonly entries: readonly string[] | null;
 }
 
-/** Makes the slot's user the owner of the folder and all that the supervisor put in it. Nothing may run in it.
+/** Makes a sandbox's user the owner of the folder and all that the supervisor put in it. Nothing may run in it.
  *
  *  Nobody can set the time of an inode's last change, and every change sets it: that tells afterwards what a script left alone, in ways that Node
  *  cannot read too. The clock behind it may be coarse, so `output` is given once more, last: what changed before that, by that same
@@ -34,7 +45,7 @@ export interface GivenFolder {
  *  @param entries all that lies in the folder, for one that no script has been in: it is not looked for then */
 export async function giveFolder(
   folder: string,
-  user: SlotUser | null,
+  user: FolderUser | null,
   output: string | undefined,
   entries: readonly string[] | null,
 ): Promise<GivenFolder> {
@@ -74,7 +85,11 @@ export interface TakenFolder {
  *  and no link can turn a call elsewhere.
  *
  *  A folder whose inode is as it was given holds the names that it held: only the others are read. */
-export async function takeFolderBack(folder: string, user: SlotUser | null, given: GivenFolder): Promise<TakenFolder> {
+export async function takeFolderBack(
+  folder: string,
+  user: FolderUser | null,
+  given: GivenFolder,
+): Promise<TakenFolder> {
   const meter = new Meter();
   const take: Take = (path, stats = lstatSync(path)) => {
     meter.add(stats);

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { isImageProgram } from "./image-program.ts";
+import { isOverlayProgram } from "./overlay-program.ts";
 
 let folder: string;
 let layers: string[];
@@ -35,7 +35,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each(["/usr/bin/python3.13", "/bin/python3", "/usr/bin/../bin/python3", "/bin/more"])("%s is one", (path) => {
-  expect(isImageProgram(path, layers)).toBe(true);
+  expect(isOverlayProgram(path, layers)).toBe(true);
 });
 
 test.each([
@@ -49,5 +49,5 @@ test.each([
   "/",
   "",
 ])("%j is none", (path) => {
-  expect(isImageProgram(path, layers)).toBe(false);
+  expect(isOverlayProgram(path, layers)).toBe(false);
 });

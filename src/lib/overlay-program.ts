@@ -1,5 +1,5 @@
 import { readlinkSync, type Stats } from "node:fs";
-import { namesOf, shownAt } from "../lib/overlay-lookup.ts";
+import { namesOf, shownAt } from "./overlay-lookup.ts";
 
 /** Symbolic links followed, as in Linux. */
 const MAX_LINKS = 40;
@@ -7,7 +7,7 @@ const ANYBODY_MAY_EXECUTE = 0o111;
 
 /** True for a program that the image has at an absolute path, links followed inside the image alone.
  *  @param layers the image's layers in overlayfs form, lowest first */
-export function isImageProgram(path: string, layers: readonly string[]): boolean {
+export function isOverlayProgram(path: string, layers: readonly string[]): boolean {
   if (!path.startsWith("/")) return false;
   const waiting = namesOf(path).reverse();
   let at: string[] = [];

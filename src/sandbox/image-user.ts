@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { SluiceError } from "../../../core/errors.ts";
-import { namesOf, shownAt } from "../../../lib/overlay-lookup.ts";
-import { errno } from "./errno.ts";
+import { SluiceError } from "../core/errors.ts";
+import { errno } from "../lib/errno.ts";
+import { namesOf, shownAt } from "../lib/overlay-lookup.ts";
 
 /** Who a program is inside its sandbox. */
 export interface InsideIds {
