@@ -29,7 +29,8 @@ export async function programVersion(program: string, flag: string): Promise<str
 }
 
 /** Programs that Sluice runs on, and those that the demo's scripts call. */
-export async function checkPrograms(version = programVersion): Promise<MachineCheck[]> {
+/** @param driver of the sandboxes: without containers they need bubblewrap */
+export async function checkPrograms(driver: string, version = programVersion): Promise<MachineCheck[]> {
   const setup = "bash scripts/setup.sh";
   const [bwrap, magick, ffmpeg] = await Promise.all([
     version("bwrap", "--version"),
@@ -38,7 +39,12 @@ export async function checkPrograms(version = programVersion): Promise<MachineCh
   ]);
   return [
     { name: "node", state: "good", found: process.versions.node, mend: "" },
-    program("bubblewrap", bwrap, "missing", `${setup}   (or install the package "bubblewrap")`),
+    program(
+      "bubblewrap",
+      bwrap,
+      driver === "bubblewrap" ? "missing" : "weaker",
+      `${setup}   (or install the package "bubblewrap")`,
+    ),
     program("imagemagick", magick, "weaker", `${setup}   (the demo's pictures need it)`),
     program("ffmpeg", ffmpeg, "weaker", `${setup}   (examples/video needs it)`),
   ];

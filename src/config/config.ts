@@ -31,7 +31,10 @@ export interface Config {
   };
   readonly slots: { readonly uidBase: number; readonly count: number; readonly gid: number };
   readonly sandbox: {
-    readonly driver: "bubblewrap" | "mock";
+    readonly driver: "bubblewrap" | "container" | "mock";
+    /** Absolute. */
+    readonly engineSocket: string | null;
+    readonly engineNetwork: string | null;
     readonly allowHostNetwork: boolean;
     /** Absolute and normal. */
     readonly extraPaths: readonly string[];

@@ -49,7 +49,13 @@ test("without anything, the defaults of a machine of two cores", async () => {
     metricsPublic: false,
     local: { cpuMilli: 2000, memoryBytes: 8 * 1024 ** 3, diskBytes: null, slots: 6 },
     slots: { uidBase: 200_000, count: 256, gid: 200_000 },
-    sandbox: { driver: "bubblewrap", allowHostNetwork: false, extraPaths: [] },
+    sandbox: {
+      driver: "bubblewrap",
+      engineSocket: null,
+      engineNetwork: null,
+      allowHostNetwork: false,
+      extraPaths: [],
+    },
     images: {
       maxBytes: null,
       plainHttp: [],

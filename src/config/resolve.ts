@@ -42,6 +42,8 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
     slots: { uidBase: slots.uid_base, count: slots.count, gid: slots.gid },
     sandbox: {
       driver: written.sandbox.driver,
+      engineSocket: written.sandbox.engine_socket === null ? null : resolve(cwd, written.sandbox.engine_socket),
+      engineNetwork: written.sandbox.engine_network,
       allowHostNetwork: written.allow_host_network,
       extraPaths: written.host_image.extra_paths.map((path) => path.replace(/\/+$/, "")),
     },

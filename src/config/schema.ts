@@ -105,7 +105,17 @@ export const CONFIG_SCHEMA = z.strictObject({
     gid: integer("The group that these users share", 200_000, 1000, 2_000_000_000),
   }),
   sandbox: section({
-    driver: choice("What isolates jobs; `mock` runs nothing and is for tests", ["bubblewrap", "mock"], "bubblewrap"),
+    driver: choice(
+      "What isolates jobs: bubblewrap, or containers of Docker or Podman; `mock` runs nothing and is for tests",
+      ["bubblewrap", "container", "mock"],
+      "bubblewrap",
+    ),
+    engine_socket: optionalText(
+      "Unix socket of the container engine; without it the first of Podman's and Docker's usual ones that is there",
+    ),
+    engine_network: optionalText(
+      "A network of the container engine for scripts with `network: outbound`, from which nobody reaches this machine: see to that yourself. Without it Podman gives one that Sluice closes off, and Docker none",
+    ),
   }),
   host_image: section({
     extra_paths: sharedPaths("What scripts of `image: host` see, read-only, beyond the allow-list of programs"),

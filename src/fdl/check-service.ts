@@ -4,6 +4,8 @@ import type { Findings } from "./findings.ts";
 
 /** What the server that will run a service can do. */
 export interface ServerAbilities {
+  /** It runs programs of its own machine, as `image: host` asks. */
+  readonly hostImage: boolean;
   /** It runs OCI images. */
   readonly images: boolean;
   /** Networks that its sandboxes can give. */
@@ -19,6 +21,7 @@ export interface ServerAbilities {
 
 /** For clients: the server itself judges what they cannot know. */
 export const ANY_SERVER: ServerAbilities = {
+  hostImage: true,
   images: true,
   networks: ["none", "outbound", "host"],
   hostNetworkAllowed: true,
@@ -33,6 +36,9 @@ export function checkService(spec: Service, server: ServerAbilities, findings: F
     const message = `this machine cannot run the image "${spec.image}"`;
     const cure = "sluice doctor says why; image: host runs programs of this machine";
     findings.wrong(["image"], message, cure, "IMAGE_UNSUPPORTED");
+  } else if (spec.image === "host" && !server.hostImage) {
+    const message = "this server runs services in containers, not with this machine's programs";
+    findings.wrong(["image"], message, "name an image: docker.io/library/debian:12-slim", "IMAGE_UNSUPPORTED");
   } else checkNetwork(spec, server, findings);
   if (server.capacity !== null) checkCapacity(spec, server.capacity, findings);
 }

@@ -7,6 +7,7 @@ import type { Sandbox } from "../sandbox/sandbox.ts";
 export async function serverAbilities(config: Config, sandbox: Sandbox, capacity: Resources): Promise<ServerAbilities> {
   const report = await sandbox.probe();
   return {
+    hostImage: config.sandbox.driver !== "container",
     images: report.guards.some(({ name, state }) => name === "image-root" && state === "enforced"),
     networks: report.networks,
     hostNetworkAllowed: config.sandbox.allowHostNetwork,

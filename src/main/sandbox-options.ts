@@ -13,6 +13,18 @@ export interface SandboxPlace {
 /** The sandbox driver's options out of the configuration. */
 export function sandboxOptions(config: Config, { id, dataDir, visiblePath, log }: SandboxPlace): SandboxConfig {
   if (config.sandbox.driver === "mock") return { driver: "mock" };
+  if (config.sandbox.driver === "container") {
+    return {
+      driver: "container",
+      name: id,
+      socketPath: config.sandbox.engineSocket,
+      probeFolder: dataDir,
+      gid: process.geteuid?.() === 0 ? config.slots.gid : null,
+      outboundNetwork: config.sandbox.engineNetwork,
+      allowHostNetwork: config.sandbox.allowHostNetwork,
+      log,
+    };
+  }
   return {
     driver: "bubblewrap",
     name: id,

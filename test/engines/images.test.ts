@@ -15,21 +15,24 @@ import {
   scratchLayer,
   writeLayout,
 } from "./support/images.ts";
+import { PodmanService } from "./support/podman-service.ts";
 import { type Registry, startRegistry } from "./support/registry.ts";
 
 /** Images that are made here, pushed by skopeo to Debian's docker-registry, and run by services. */
 
 let folder: string;
 let registry: Registry;
+let podman: PodmanService;
+/** With the driver that is on trial. */
 let server: RunningServer;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "sluice-engines-"));
   registry = await startRegistry();
-  server = await startServer();
+  podman = await PodmanService.start();
 });
 afterAll(async () => {
-  await server.stop();
+  await podman.stop();
   registry.stop();
   rmSync(folder, { recursive: true });
 });
@@ -55,7 +58,13 @@ async function output(bucket: string, key: string): Promise<string> {
   return (await Body?.transformToString()) ?? "";
 }
 
-describe("images of a real registry", () => {
+describe.each(["bubblewrap", "container"])("images of a real registry, by the driver %s", (driver) => {
+  beforeAll(async () => {
+    const env = driver === "container" ? podman.env : {};
+    server = await startServer({ env });
+  });
+  afterAll(() => server.stop());
+
   it("busybox, in two layers of which the upper hides a file", async () => {
     const upper = layerOf((root) => {
       put(root, "etc/added", "added\n");
@@ -67,6 +76,8 @@ describe("images of a real registry", () => {
     expect(said).toContain("No such file");
     expect(said).toContain("uid=0(root)");
     expect((await server.cli(["images", "-o", "json"])).stdout).toContain(registry.digest("lab/busybox:1"));
+    const { sluice } = JSON.parse((await server.cli(["status", "-o", "json"])).stdout);
+    expect(sluice.sandbox.driver).toBe(driver);
   });
 
   it("Debian: dpkg, perl and a package's files; programs that write everywhere", async () => {

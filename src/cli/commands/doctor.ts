@@ -36,7 +36,7 @@ export const command = defineCommand({
     const { loadConfig } = await import("../../config/load.ts");
     const config = await loadConfig({ flags, env: io.env, cwd: io.cwd });
     const [programs, files, folder, blobs, report] = await Promise.all([
-      checkPrograms(),
+      checkPrograms(config.sandbox.driver),
       judgeOpenFiles(config),
       checkDataFolder(config.dataDir),
       config.blobsDir === null ? [] : checkBlobsFolder(config.blobsDir),

@@ -3,9 +3,18 @@ import { tmpdir } from "node:os";
 import { silentLog } from "../../lib/log.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
 import type { BubblewrapOptions } from "../drivers/bubblewrap.ts";
+import type { ContainerOptions } from "../drivers/container.ts";
 import type { MockOrder } from "../drivers/mock.ts";
 import { openSandbox } from "../open.ts";
-import type { ExecResult, Instance, Sandbox, SandboxLimits, SandboxMount, SandboxSpec } from "../sandbox.ts";
+import type {
+  ExecResult,
+  Instance,
+  Sandbox,
+  SandboxLimits,
+  SandboxMount,
+  SandboxRoot,
+  SandboxSpec,
+} from "../sandbox.ts";
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -45,23 +54,49 @@ export interface RunOptions {
 
 let sandboxes = 0;
 
+function benchName(): string {
+  sandboxes += 1;
+  return `sluice-test-${process.pid}-${sandboxes}`;
+}
+
+/** The sandboxes' users may pass. */
+function makeFolder(): string {
+  const folder = mkdtempSync(`${tmpdir()}/sluice-sandbox-`);
+  chmodSync(folder, 0o711);
+  return folder;
+}
+
 /** A sandbox driver with folders of its own for one test file. */
 export class SandboxBench {
   readonly sandbox: Sandbox;
   /** The sandboxes' users may pass. */
   readonly folder: string;
+  readonly #root: SandboxRoot;
   #runs = 0;
 
-  private constructor(sandbox: Sandbox, folder: string) {
-    this.sandbox = sandbox;
-    this.folder = folder;
+  private constructor(sandbox: Sandbox, folder: string, root: SandboxRoot = { kind: "host" }) {
+    [this.sandbox, this.folder, this.#root] = [sandbox, folder, root];
+  }
+
+  /** One of a container engine, whose sandboxes have the root of an image unless they name another. */
+  static async openContainers(options: Partial<ContainerOptions>, root: SandboxRoot): Promise<SandboxBench> {
+    const folder = makeFolder();
+    const sandbox = await openSandbox({
+      driver: "container",
+      name: benchName(),
+      socketPath: null,
+      probeFolder: folder,
+      gid: null,
+      outboundNetwork: null,
+      graceMs: 300,
+      log: silentLog,
+      ...options,
+    });
+    return new SandboxBench(sandbox, folder, root);
   }
 
   static async open(driver: "bubblewrap" | "mock", options: Partial<BubblewrapOptions> = {}): Promise<SandboxBench> {
-    sandboxes += 1;
-    const folder = mkdtempSync(`${tmpdir()}/sluice-sandbox-`);
-    chmodSync(folder, 0o711);
-    const name = `sluice-test-${process.pid}-${sandboxes}`;
+    const [folder, name] = [makeFolder(), benchName()];
     const sandbox = await openSandbox(
       driver === "mock"
         ? { driver }
@@ -86,7 +121,7 @@ export class SandboxBench {
   spec(workFolder: string, options: RunOptions = {}): SandboxSpec {
     return {
       id: workFolder.slice(this.folder.length + 1),
-      root: options.root ?? { kind: "host" },
+      root: options.root ?? this.#root,
       workFolder,
       ...(options.outputFolder === undefined ? {} : { outputFolder: options.outputFolder }),
       ...(options.workEntries === undefined ? {} : { workEntries: options.workEntries }),

@@ -1,0 +1,194 @@
+import type { ContainerCreateOptions } from "dockerode";
+import { exitOf } from "../../exit-status.ts";
+import { LimitWatch, type WatchedLimit } from "../../limit-watch.ts";
+import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
+import { type FolderSize, measureFolder, sizeLimit } from "../../work-folder.ts";
+import { OUT_OF_MEMORY } from "./container-options.ts";
+import type { Engine } from "./engine.ts";
+import { readFrames } from "./read-frames.ts";
+
+type Limit = NonNullable<ExecResult["limit"]>;
+
+export interface ContainerRunOptions {
+  readonly engine: Engine;
+  readonly limits: SandboxLimits;
+  readonly exec: ExecOptions;
+  /** A shell stands before the program, whose error stream is its own where the program's outputs are one. */
+  readonly hasShell: boolean;
+  readonly options: () => Promise<ContainerCreateOptions>;
+  /** Between creation and start: files are copied in, doors closed. */
+  readonly prepare: (id: string) => Promise<void>;
+  /** After the end, while the container is still there: takes the work folder back, and says what it holds. */
+  readonly takeBack: (id: string | null) => Promise<FolderSize>;
+  /** The work folder, where it can be seen while the container runs; else null. */
+  readonly watched: string | null;
+  /** Between SIGTERM and SIGKILL when the wall clock runs out. */
+  readonly graceMs: number;
+}
+
+/** Longest delay that a timer takes; longer ones would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** The size of what a container has changed in its root is dear to ask for. */
+const ROOT_SIZE_EVERY_LOOKS = 10;
+
+/** One run of a program in a container of its own.
+ *
+ *  The first cause that stops it is the one reported. The result comes when the container has ended, all output was delivered and the work folder is back. */
+export class ContainerRun {
+  readonly #options: ContainerRunOptions;
+  #cause: { readonly limit: Limit | null } | null = null;
+  #failure: { readonly error: unknown } | null = null;
+  #id: string | null = null;
+  #isStarted = false;
+  #isEnded = false;
+  #startedAt = 0;
+  #wallMs = 0;
+  #killTimer: NodeJS.Timeout | null = null;
+  #wallTimer: NodeJS.Timeout | null = null;
+  #looks = 0;
+  #outOfMemory = false;
+
+  constructor(options: ContainerRunOptions) {
+    this.#options = options;
+  }
+
+  async result(): Promise<ExecResult> {
+    try {
+      const result = await this.#runToEnd();
+      await this.#remove();
+      return result;
+    } catch (error) {
+      // Where the engine does not answer, what it left goes at the next start.
+      await this.#remove().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #runToEnd(): Promise<ExecResult> {
+    const { engine, prepare, options, watched, limits } = this.#options;
+    let watch: LimitWatch | null = null;
+    try {
+      const id = await engine.create(await options());
+      this.#id = id;
+      await prepare(id);
+      const output = this.#deliver(await engine.attach(id));
+      // Before its end is waited for it may fail.
+      output.catch(() => {});
+      this.#startedAt = performance.now();
+      if (this.#cause !== null) return await this.#stoppedBeforeStart();
+      await engine.start(id);
+      this.#isStarted = true;
+      if (limits.wallMs !== null) this.#startWallClock(limits.wallMs);
+      if (watched !== null) {
+        watch = new LimitWatch(
+          () => this.#exceeded(id, watched),
+          (limit) => this.#stop(limit, 0),
+        );
+      }
+      // A stop may have come while it started.
+      if (this.#cause !== null) this.#send("SIGKILL");
+      await output;
+      const end = await engine.ended(id);
+      this.#wallMs = performance.now() - this.#startedAt;
+      return await this.#conclude(id, exitOf(end.exitCode), end.outOfMemory || this.#outOfMemory);
+    } finally {
+      this.#isEnded = true;
+      watch?.stop();
+      for (const timer of [this.#wallTimer, this.#killTimer]) if (timer !== null) clearTimeout(timer);
+    }
+  }
+
+  async #remove(): Promise<void> {
+    if (this.#id !== null) await this.#options.engine.remove(this.#id);
+  }
+
+  stop(graceMs: number): void {
+    this.#stop(null, graceMs);
+  }
+
+  usage(): SandboxUsage {
+    const wallMs = this.#isEnded ? this.#wallMs : this.#startedAt === 0 ? 0 : performance.now() - this.#startedAt;
+    return { wallMs, cpuMs: null, memoryPeakBytes: null };
+  }
+
+  /** Ends when the container has. */
+  async #deliver(frames: AsyncIterable<Uint8Array>): Promise<void> {
+    const { onOutput, separateStdout } = this.#options.exec;
+    for await (const { stream, bytes } of readFrames(frames)) {
+      if (this.#failure !== null) continue;
+      if (this.#options.hasShell && !separateStdout && stream === "err") {
+        this.#outOfMemory ||= bytes.toString().includes(OUT_OF_MEMORY);
+        continue;
+      }
+      try {
+        await onOutput(bytes, separateStdout ? stream : "out");
+      } catch (error) {
+        // The run is worth nothing without its output; what still comes is read, so that nothing waits for us.
+        this.#failure = { error };
+        this.#stop(null, 0);
+      }
+    }
+  }
+
+  #stop(limit: Limit | null, graceMs: number): void {
+    if (this.#isEnded) return;
+    this.#cause ??= { limit };
+    if (!this.#isStarted) return;
+    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
+    this.#send(graceMs > 0 ? "SIGTERM" : "SIGKILL");
+    if (graceMs > 0) this.#killTimer = setTimeout(() => this.#send("SIGKILL"), graceMs);
+  }
+
+  /** Called by timers: an error becomes the run's. */
+  #send(signal: NodeJS.Signals): void {
+    if (this.#id === null) return;
+    this.#options.engine.signal(this.#id, signal).catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
+  }
+
+  #startWallClock(leftMs: number): void {
+    const now = Math.min(leftMs, MAX_TIMER_MS);
+    this.#wallTimer = setTimeout(() => {
+      if (leftMs > now) this.#startWallClock(leftMs - now);
+      else this.#stop("wall", this.#options.graceMs);
+    }, now);
+  }
+
+  async #exceeded(id: string, folder: string): Promise<WatchedLimit | null> {
+    const { limits, engine } = this.#options;
+    const allowed = { bytes: limits.diskBytes, files: limits.files };
+    this.#looks += 1;
+    const changed = this.#looks % ROOT_SIZE_EVERY_LOOKS === 0 ? await engine.changedBytes(id) : 0;
+    const { bytes, files } = await measureFolder(folder, allowed);
+    return sizeLimit({ bytes: bytes + changed, files }, allowed);
+  }
+
+  async #conclude(
+    id: string,
+    status: Pick<ExecResult, "exitCode" | "signal">,
+    outOfMemory: boolean,
+  ): Promise<ExecResult> {
+    const size = await this.#options.takeBack(id);
+    if (this.#failure !== null) throw this.#failure.error;
+    const limit = this.#cause === null ? this.#limit(size, status, outOfMemory) : this.#cause.limit;
+    return { ...status, limit, notes: [], usage: { wallMs: this.#wallMs, cpuMs: null, memoryPeakBytes: null } };
+  }
+
+  #limit(size: FolderSize, { signal }: Pick<ExecResult, "signal">, outOfMemory: boolean): Limit | null {
+    const { limits } = this.#options;
+    if (outOfMemory) return "memory";
+    return sizeLimit(size, { bytes: limits.diskBytes, files: limits.files }) ?? (signal === "SIGXFSZ" ? "disk" : null);
+  }
+
+  async #stoppedBeforeStart(): Promise<ExecResult> {
+    await this.#options.takeBack(null);
+    return {
+      exitCode: null,
+      signal: "SIGKILL",
+      limit: this.#cause?.limit ?? null,
+      notes: [],
+      usage: { wallMs: 0, cpuMs: null, memoryPeakBytes: null },
+    };
+  }
+}
