@@ -7,6 +7,7 @@ import { removeTree } from "../src/lib/remove-tree.ts";
 import { openSandbox } from "../src/sandbox/open.ts";
 import type { Sandbox, SandboxSpec } from "../src/sandbox/sandbox.ts";
 import { imageRoot, makeLayers } from "../src/sandbox/testing/test-image.ts";
+import { PodmanService } from "../test/engines/support/podman-service.ts";
 import type { Bench } from "./bench.ts";
 import { median } from "./statistics.ts";
 
@@ -137,6 +138,67 @@ export const imageStart: Bench = {
       };
     }),
 };
+
+/** The same first word beside `podman run` of the same image, and beside Sluice's own driver for it. */
+export const imageStartPodman: Bench = {
+  name: "image-start-podman",
+  unit: "ms",
+  run: () =>
+    withImage(async (place) => {
+      if (spawnSync("podman", ["--version"]).status !== 0)
+        throw new Error("podman is not installed (setup.sh --engines)");
+      const podman = await PodmanService.start();
+      try {
+        const archive = `${place.folder}/image.tar`;
+        spawnSync("tar", ["-C", mergedRoot(place), "-cf", archive, "."]);
+        podman.run("import", "--quiet", archive, "bench:1");
+        const [ours, theirs, driver]: [number[], number[], number[]] = [[], [], []];
+        const containers = { ...place, sandbox: await podmanDriver(place, podman.socketPath) };
+        for (let n = 0; n < 5; n++) await one(place, "none");
+        for (let n = 0; n < PODMAN_STARTS; n++) {
+          ours.push((await one(place, "none")).firstMs);
+          theirs.push(podmanRunMs(podman));
+          driver.push((await one(containers, "none")).firstMs);
+        }
+        await containers.sandbox.close();
+        const [value, floor] = [median(ours), median(theirs)];
+        return {
+          value,
+          floor,
+          ratio: value / floor,
+          target: "≥ 5 × faster than podman run",
+          ok: floor >= 5 * value,
+          notes: [
+            `${(floor / value).toFixed(0)} × faster; Sluice's driver for Podman: ${median(driver).toFixed(0)} ms`,
+          ],
+        };
+      } finally {
+        await podman.stop();
+      }
+    }),
+};
+
+const PODMAN_STARTS = 15;
+
+function podmanDriver({ folder }: Place, socketPath: string): Promise<Sandbox> {
+  return openSandbox({
+    driver: "container",
+    name: "sluice-bench-podman",
+    socketPath,
+    probeFolder: folder,
+    gid: null,
+    outboundNetwork: null,
+    log: silentLog,
+  });
+}
+
+/** With its end: only then does this process have its output. */
+function podmanRunMs(podman: PodmanService): number {
+  const limits = ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=1000:1000"];
+  const begun = performance.now();
+  podman.run("run", "--rm", "--network", "none", ...limits, "bench:1", "/bin/sh", "-c", "echo up");
+  return performance.now() - begun;
+}
 
 /** Sandboxes a second on an image, four at a time, beside as many plain ones. */
 export const imageRate: Bench = {

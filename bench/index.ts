@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   "rss-2gib": async () => (await import("./rss.ts")).rss2gib,
   "sandbox-spawn": async () => (await import("./sandbox-spawn.ts")).sandboxSpawn,
   "image-start": async () => (await import("./image-start.ts")).imageStart,
+  "image-start-podman": async () => (await import("./image-start.ts")).imageStartPodman,
   "image-rate": async () => (await import("./image-start.ts")).imageRate,
   "image-unpack": async () => (await import("./image-unpack.ts")).imageUnpack,
   "s3-put-4k": async () => (await import("./s3.ts")).put4k,
