@@ -19,6 +19,7 @@ import { Proxies } from "./lib/proxies.ts";
 import { createFileLogs } from "./logs/file-logs.ts";
 import { serverAbilities } from "./main/abilities.ts";
 import { hostOf, reachableUrl } from "./main/addresses.ts";
+import { announcePulls } from "./main/announce-pulls.ts";
 import { Closers } from "./main/closers.ts";
 import { exposeDataDir, requireReachable } from "./main/expose-data-dir.ts";
 import { keepReserve } from "./main/keep-reserve.ts";
@@ -169,7 +170,7 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
 
   const capacity = await localCapacity(dataDir.path, config.local);
   const ownPorts: number[] = [];
-  const images = await openImages(config, {
+  const ownImages = await openImages(config, {
     folder: dataDir.images,
     slotsGid,
     pinned: () => pinnedDigests(state),
@@ -177,7 +178,8 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
     clock,
     log,
   });
-  closers.add("images", () => images.close());
+  closers.add("images", () => ownImages.close());
+  const images = announcePulls(ownImages, { state, clock, log });
   const supervisor = createSupervisor({
     sandbox,
     images,

@@ -5,7 +5,7 @@ export interface Change {
   readonly at: number;
   readonly owner: string;
   readonly kind: ChangeKind;
-  /** What it is about: a job id, a service name, or `bucket/key`. */
+  /** What it is about: a job id, a service name, `bucket/key`, or an image's name. */
   readonly key: string;
   /** Orders the changes of one key: attempt number of a job, version of an object. */
   readonly sequencer: number;
@@ -29,4 +29,19 @@ export type ChangeKind =
   | "job.failed"
   | "job.cancelled"
   | "job.removed"
-  | "attempt.fenced";
+  | "attempt.fenced"
+  | "image.pulling"
+  | "image.pulled"
+  | "image.failed";
+
+/** How a pull of an image goes on: said when it begins, now and then, and at its end. */
+export interface ImageChange {
+  readonly kind: "image.pulling" | "image.pulled" | "image.failed";
+  /** Who asked for it first. */
+  readonly owner: string;
+  /** The image's name. */
+  readonly key: string;
+  /** Of this pull: 1, 2, 3 … */
+  readonly sequencer: number;
+  readonly data: Readonly<Record<string, unknown>>;
+}

@@ -1,4 +1,4 @@
-import type { Change, ChangeKind } from "../core/change.ts";
+import type { Change, ChangeKind, ImageChange } from "../core/change.ts";
 import type { FileEvent } from "../core/file-event.ts";
 import type { Attempt, AttemptResult, Grants, Job, JobState, Lease } from "../core/job.ts";
 import type { BlobRef, Bucket, ObjectInfo, StagedBlob, StoredObject } from "../core/object.ts";
@@ -271,6 +271,8 @@ export interface State extends ObjectCalls, StoreCheckCalls {
   /** Sequence numbers of the oldest and the newest change kept; 0 and 0 when there is none. */
   changeBounds(): Promise<{ first: number; last: number }>;
   expireChanges(before: number, limit: number): Promise<number>;
+  /** Tells those who follow changes of a pull: images themselves are kept elsewhere. */
+  noteImage(change: ImageChange, at: number): Promise<void>;
   /** Calls back after each durable commit. Returns the way to stop. */
   subscribe(listener: (notice: CommitNotice) => void): () => void;
 

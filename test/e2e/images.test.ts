@@ -132,6 +132,24 @@ describe("a service with an image", () => {
 });
 
 describe("sluice images", () => {
+  it("is told of in the change log while it is pulled", async () => {
+    await applyServices(server, [service(imageOf("tools/one:1"), "true\n")]);
+    await put("a");
+    await settled(server);
+    const followed = new AbortController();
+    const authorization = `Basic ${Buffer.from(`${server.admin.user}:${server.admin.password}`).toString("base64")}`;
+    const url = `${server.api}/system/events?after=0&kinds=image.pulling,image.pulled`;
+    const { body } = await fetch(url, { headers: { authorization }, signal: followed.signal });
+    let text = "";
+    for await (const piece of body ?? []) {
+      text += Buffer.from(piece).toString();
+      if (text.includes("image.pulled")) break;
+    }
+    followed.abort();
+    expect(text).toMatch(/event: image\.pulling[\s\S]*event: image\.pulled/);
+    expect(text).toContain(`"key":"${imageOf("tools/one:1")}"`);
+  });
+
   it("pulls, lists, removes and prunes", async () => {
     const name = imageOf("tools/one:1");
     const pulled = await server.cli(["images", "pull", name]);

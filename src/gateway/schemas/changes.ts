@@ -21,6 +21,9 @@ const KINDS = {
   "job.cancelled": true,
   "job.removed": true,
   "attempt.fenced": true,
+  "image.pulling": true,
+  "image.pulled": true,
+  "image.failed": true,
 } as const satisfies Record<ChangeKind, true>;
 
 const kinds = Object.keys(KINDS) as ChangeKind[];
@@ -29,7 +32,7 @@ const change = z.object({
   seq: z.int(),
   at: instant,
   kind: z.enum(kinds),
-  key: z.string().describe("A job id, a service's name, or bucket/key"),
+  key: z.string().describe("A job id, a service's name, bucket/key, or an image's name"),
   owner: z.string(),
   sequencer: z.number().describe("Orders the changes of one key"),
   data: anyObject,

@@ -89,6 +89,7 @@ export async function openSqliteState(options: SqliteOptions): Promise<State> {
     changes: remote("changes"),
     changeBounds: remote("changeBounds"),
     expireChanges: remote("expireChanges"),
+    noteImage: remote("noteImage"),
     continueFanOut: remote("continueFanOut"),
     subscribe: (listener) => channel.subscribe(listener),
     backup: (file) => channel.backup(file),

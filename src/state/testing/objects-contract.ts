@@ -195,6 +195,13 @@ export function objectsContract(driver: string): void {
       expect(await bench.state.changeBounds()).toEqual({ first: all[0]?.seq, last: all.at(-1)?.seq });
     });
 
+    it("takes news of pulls, which nothing else in the database tells of", async () => {
+      const data = { digest: "sha256:0", layers: 2 };
+      const change = { kind: "image.pulling", owner: "ada", key: "lab/tool:1", sequencer: 1, data } as const;
+      await bench.state.noteImage(change, 5);
+      expect(await bench.changes("image.pulling")).toEqual([{ ...change, seq: expect.any(Number), at: 5 }]);
+    });
+
     it("loses its oldest part, and never a number", async () => {
       await bench.state.createBucket(ADMIN, "box");
       for (let n = 0; n < 5; n++) await bench.put(`box/${n}`);

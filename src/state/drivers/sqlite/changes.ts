@@ -1,4 +1,4 @@
-import type { Change, ChangeKind } from "../../../core/change.ts";
+import type { Change, ChangeKind, ImageChange } from "../../../core/change.ts";
 import { ADMIN_SUBJECT } from "../../../core/principal.ts";
 import { RowInsert } from "./late-rows.ts";
 import type { Store } from "./store.ts";
@@ -47,4 +47,8 @@ export function changeBounds(store: Store): { first: number; last: number } {
 /** Removes at most `limit` of the oldest changes, those before `before`. */
 export function expireChanges(store: Store, before: number, limit: number): number {
   return store.db.run(EXPIRE, limit, before);
+}
+
+export function noteImage(store: Store, change: ImageChange, at: number): void {
+  appendChange(store, { ...change, at });
 }

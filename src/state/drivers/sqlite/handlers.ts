@@ -3,7 +3,7 @@ import { forgetBlobs, garbageBlobs, unknownBlobs } from "./blobs.ts";
 import { bucketConfig, bucketsWithConfig, setBucketConfig } from "./bucket-configs.ts";
 import { bucket, buckets, createBucket, deleteBucket, setVersioning } from "./buckets.ts";
 import type { CallName, Calls } from "./calls.ts";
-import { changeBounds, changes, expireChanges } from "./changes.ts";
+import { changeBounds, changes, expireChanges, noteImage } from "./changes.ts";
 import { completeUpload } from "./complete-upload.ts";
 import { copyObject } from "./copy-object.ts";
 import { versionRow } from "./crossing-object.ts";
@@ -117,6 +117,7 @@ const OTHER_WRITES = {
   deleteJob,
   expireJobs,
   expireChanges,
+  noteImage,
   continueFanOut,
 } satisfies Partial<Handlers<CallName>>;
 

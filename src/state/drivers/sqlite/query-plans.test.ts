@@ -82,6 +82,7 @@ function everything(): void {
   write("deleteBucket", ADMIN, "empty");
   write("expireJobs", Date.now() + 1000, 10);
   write("expireChanges", Date.now() + 1000, 1);
+  write("noteImage", { kind: "image.pulled", owner: "admin", key: "a", sequencer: 1, data: {} }, 1);
   write("forgetBlobs", ["x"]);
   checkStore();
 }
