@@ -8,7 +8,7 @@ import type { Instance, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.t
 import { SERVER_LABEL } from "./container/container-options.ts";
 import { EngineDoctor } from "./container/doctor.ts";
 import { Engine, type EngineFacts } from "./container/engine.ts";
-import { engineSockets, findEngineSocket } from "./container/find-socket.ts";
+import { findEngineSocket } from "./container/find-socket.ts";
 import { ImportedRoots } from "./container/imported-roots.ts";
 import { ContainerInstance, type EngineNetwork, type ImageRootSpec } from "./container/instance.ts";
 import { seesFolders } from "./container/sees-folders.ts";
@@ -37,17 +37,9 @@ export interface ContainerOptions {
 const DEFAULT_GRACE_MS = 2_000;
 const ID = /^[A-Za-z0-9._-]{1,200}$/;
 
-/** Runs attempts in containers of Docker or Podman, by the Docker Engine API. Images come from Sluice's own store.
- *  @throws SluiceError SANDBOX_UNAVAILABLE where there is no engine's socket */
+/** Runs attempts in containers of Docker or Podman, by the Docker Engine API. Images come from Sluice's own store. Where there is no engine, every call says so. */
 export async function containerSandbox(options: ContainerOptions): Promise<Sandbox> {
-  const socketPath = options.socketPath ?? findEngineSocket(process.env);
-  if (socketPath === null) {
-    throw new SluiceError(
-      "SANDBOX_UNAVAILABLE",
-      `Cannot find a container engine: none of ${engineSockets(process.env).join(", ")} is a socket (start Docker, or "systemctl enable --now podman.socket"; or name it by sandbox.engine_socket)`,
-    );
-  }
-  return new ContainerSandbox(options, new Engine(socketPath));
+  return new ContainerSandbox(options, new Engine(options.socketPath ?? findEngineSocket(process.env)));
 }
 
 /** What is found out once. */

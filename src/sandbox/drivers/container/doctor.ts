@@ -155,7 +155,11 @@ export class EngineDoctor {
 }
 
 function broken(why: string): SandboxReport {
-  const guard = missing("engine", why, "systemctl status docker podman.socket   (or sandbox.engine_socket)");
+  const guard = missing(
+    "engine",
+    why,
+    "start Docker, or systemctl enable --now podman.socket   (or name another by sandbox.engine_socket)",
+  );
   return { driver: "container", works: false, guards: [guard], networks: [] };
 }
 

@@ -210,10 +210,20 @@ function unavailable(what: string, why: string, cause?: unknown): SluiceError {
   return new SluiceError("SANDBOX_UNAVAILABLE", `Cannot ${what}: ${why}`, { cause });
 }
 
+/** Of a socket, or of an answer. */
+interface EngineError {
+  readonly json?: { readonly message?: string };
+  readonly message?: string;
+  readonly code?: string;
+  readonly address?: string;
+}
+
 /** The engine's own sentence, where it gave one. */
 function reasonOf(error: unknown): string {
-  const { json, message, code } = error as { json?: { message?: string }; message?: string; code?: string };
-  if (code === "ECONNREFUSED" || code === "ENOENT" || code === "EACCES") return `its socket does not answer (${code})`;
+  const { json, message, code, address } = error as EngineError;
+  if (code === "ECONNREFUSED" || code === "ENOENT" || code === "EACCES") {
+    return `its socket ${address ?? ""} does not answer (${code})`;
+  }
   return (json?.message ?? message ?? String(error)).split("\n")[0] ?? "";
 }
 

@@ -1,17 +1,14 @@
 import { statSync } from "node:fs";
 
-/** Sockets of an engine that this server may be able to use, the account's own first. */
-export function engineSockets(env: NodeJS.ProcessEnv): string[] {
+const DOCKER = "/var/run/docker.sock";
+
+/** The socket of the engine that this account can use: the first that is there of its own ones, Podman's and Docker's; Docker's where none is. */
+export function findEngineSocket(env: NodeJS.ProcessEnv): string {
   const own = env.XDG_RUNTIME_DIR;
-  return [
+  const usual = [
     ...(own === undefined ? [] : [`${own}/podman/podman.sock`, `${own}/docker.sock`]),
     "/run/podman/podman.sock",
-    "/run/docker.sock",
-    "/var/run/docker.sock",
+    DOCKER,
   ];
-}
-
-/** The first that is there; null for none. */
-export function findEngineSocket(env: NodeJS.ProcessEnv): string | null {
-  return engineSockets(env).find((path) => statSync(path, { throwIfNoEntry: false })?.isSocket() === true) ?? null;
+  return usual.find((path) => statSync(path, { throwIfNoEntry: false })?.isSocket() === true) ?? DOCKER;
 }
