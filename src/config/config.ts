@@ -49,6 +49,8 @@ export interface Config {
     /** Absolute paths of Docker config files: the administrator's own, and those that services name. */
     readonly dockerConfig: string | null;
     readonly pullSecrets: Readonly<Record<string, string>>;
+    /** Name of one of them and a user who may name it. */
+    readonly pullSecretUsers: readonly (readonly [secret: string, user: string])[];
     readonly credentialHelpers: readonly string[];
     readonly folders: readonly string[];
   };

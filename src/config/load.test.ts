@@ -63,6 +63,7 @@ test("without anything, the defaults of a machine of two cores", async () => {
       mirrors: [],
       dockerConfig: null,
       pullSecrets: {},
+      pullSecretUsers: [],
       credentialHelpers: [],
       folders: [],
     },
@@ -287,6 +288,7 @@ test("images: registries, mirrors and credentials are read as they are meant", a
     SLUICE_IMAGES_PLAIN_HTTP: "Registry.lab:5000,[::1]:5000",
     SLUICE_IMAGES_MIRRORS: "docker.io=a.lab,docker.io=b.lab:80",
     SLUICE_IMAGES_PULL_SECRETS: "lab=secrets/lab.json",
+    SLUICE_IMAGES_PULL_SECRET_USERS: "lab=ada",
   };
   const { images } = await load({ env });
   expect(images).toMatchObject({
@@ -296,6 +298,7 @@ test("images: registries, mirrors and credentials are read as they are meant", a
       ["docker.io", "b.lab:80"],
     ],
     pullSecrets: { lab: "/srv/secrets/lab.json" },
+    pullSecretUsers: [["lab", "ada"]],
   });
   await expect(load({ env: { SLUICE_IMAGES_MIRRORS: "docker.io" } })).rejects.toThrow("not of the form NAME=HOST");
   await expect(load({ env: { SLUICE_IMAGES_CREDENTIAL_HELPERS: "../x" } })).rejects.toThrow("no word");

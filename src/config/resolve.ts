@@ -53,6 +53,7 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
       privateNetworks: written.images.private_networks,
       mirrors: written.images.mirrors,
       dockerConfig: written.images.docker_config === null ? null : resolve(cwd, written.images.docker_config),
+      pullSecretUsers: written.images.pull_secret_users,
       pullSecrets: Object.fromEntries(written.images.pull_secrets.map(([name, path]) => [name, resolve(cwd, path)])),
       credentialHelpers: written.images.credential_helpers,
       folders: written.images.folders,

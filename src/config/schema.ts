@@ -141,6 +141,10 @@ export const CONFIG_SCHEMA = z.strictObject({
       "Docker config files that services may name in `image_pull_secrets`, by the name given here",
       "PATH",
     ),
+    pull_secret_users: pairs(
+      "Who may name one of them, a line each: `lab=ada`. One that is in no line is for everybody; the administrator may name any",
+      "USER",
+    ),
     credential_helpers: words(
       "Helpers that these files may call: `NAME` for the program docker-credential-NAME. No other is ever run",
     ),

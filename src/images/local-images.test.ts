@@ -56,6 +56,7 @@ function images(over: Partial<LocalImagesOptions> = {}): ReturnType<typeof local
     registry: { egress, plainHosts: [], mirrors: {} },
     dockerConfig: null,
     pullSecrets: {},
+    pullSecretUsers: [],
     credentialHelpers: [],
     openFile: () => Promise.reject(new SluiceError("IMAGE_DENIED", "no files here")),
     ...over,
@@ -107,6 +108,24 @@ describe("images of a registry", () => {
       code: "SERVICE_INVALID",
     });
     await images({ dockerConfig: good }).pin(name, ADMIN, SIGNAL);
+  });
+
+  it("whose credentials are for some users are for them and the administrator", async () => {
+    registry.put("tools/one", "1", [LAYER]);
+    registry.auth = { kind: "token", secret: "ada:hush" };
+    const name = `${registry.host}/tools/one:1`;
+    const all = images({
+      pullSecrets: { lab: credentialFile("good", "ada:hush") },
+      pullSecretUsers: [
+        ["lab", "ada"],
+        ["other", "ben"],
+      ],
+    });
+    const asker = (owner: string) => ({ owner, isAdmin: false, pullSecrets: ["lab"] });
+    await expect(all.pin(name, asker("ben"), SIGNAL)).rejects.toMatchObject({ code: "SERVICE_INVALID" });
+    // As far as the registry's address, which is for the administrator alone here.
+    await expect(all.pin(name, asker("ada"), SIGNAL)).rejects.toMatchObject({ code: "EGRESS_REFUSED" });
+    await all.pin(name, { ...ADMIN, pullSecrets: ["lab"] }, SIGNAL);
   });
 
   it("a file of credentials that is not there is said without its path", async () => {

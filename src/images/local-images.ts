@@ -33,6 +33,8 @@ export interface LocalImagesOptions {
   readonly dockerConfig: string | null;
   /** Name → Docker config file. */
   readonly pullSecrets: Readonly<Record<string, string>>;
+  /** Secret and a user who may name it; one that is in no pair is for everybody. */
+  readonly pullSecretUsers: readonly (readonly [secret: string, user: string])[];
   readonly credentialHelpers: readonly string[];
   /** Opens an archive or layout. @throws SluiceError IMAGE_DENIED for a place that the asker may not name */
   readonly openFile: (path: string, asker: ImageAsker) => Promise<ImageSource>;
@@ -56,13 +58,19 @@ export function localImages(options: LocalImagesOptions): Images {
     return null;
   }
 
-  function credentialFiles({ isAdmin, pullSecrets }: ImageAsker): string[] {
+  function mayName(name: string, { owner, isAdmin }: ImageAsker): boolean {
+    const users = options.pullSecretUsers.filter(([secret]) => secret === name).map(([, user]) => user);
+    return isAdmin || users.length === 0 || users.includes(owner);
+  }
+
+  function credentialFiles(asker: ImageAsker): string[] {
+    const { isAdmin, pullSecrets } = asker;
     const named = pullSecrets.map((name) => {
       const path = Object.hasOwn(options.pullSecrets, name) ? options.pullSecrets[name] : undefined;
-      if (path !== undefined) return path;
+      if (path !== undefined && mayName(name, asker)) return path;
       throw new SluiceError(
         "SERVICE_INVALID",
-        `Cannot use image_pull_secrets: the server's configuration has none of the name "${name}" (images.pull_secrets)`,
+        `Cannot use image_pull_secrets: the server's configuration has none of the name "${name}" for this user (images.pull_secrets)`,
       );
     });
     return isAdmin && options.dockerConfig !== null ? [...named, options.dockerConfig] : named;

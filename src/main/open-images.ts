@@ -34,6 +34,7 @@ export async function openImages({ images, slots, store }: Config, place: Images
     registry: { egress, plainHosts: images.plainHttp, mirrors: mirrorsOf(images.mirrors) },
     dockerConfig: images.dockerConfig,
     pullSecrets: images.pullSecrets,
+    pullSecretUsers: images.pullSecretUsers,
     credentialHelpers: images.credentialHelpers,
     openFile: (path, { isAdmin }) =>
       openImageFile(path, { folders: isAdmin ? null : images.folders, scratch: `${folder}/incoming`, maxBytes }),
