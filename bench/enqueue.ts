@@ -26,6 +26,7 @@ const SERVICE: Service = {
   imageDigest: null,
   imagePullSecrets: [],
   imagePrefetch: false,
+  minInstances: 0,
   script: "sha256sum\n",
   resources: { cpu: 200, memory: 64 * 2 ** 20, disk: 2 ** 30 },
   cpuLimit: false,

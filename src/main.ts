@@ -22,6 +22,7 @@ import { hostOf, reachableUrl } from "./main/addresses.ts";
 import { announcePulls } from "./main/announce-pulls.ts";
 import { Closers } from "./main/closers.ts";
 import { exposeDataDir, requireReachable } from "./main/expose-data-dir.ts";
+import { keepInstances } from "./main/keep-instances.ts";
 import { keepReserve } from "./main/keep-reserve.ts";
 import { localCapacity } from "./main/local-capacity.ts";
 import { type OpenFilesShare, plentyOpenFiles, requireOpenFiles } from "./main/open-files.ts";
@@ -217,6 +218,8 @@ async function openCore(config: Config, { dataDir, visible, slotsGid }: Director
     log,
   });
   closers.add("retention", () => retention.stop());
+  const instances = keepInstances({ state, sandbox, images, log });
+  closers.add("instances", () => instances.close());
   await dispatcher.start();
   return { sandbox, state, admin, identity, logs, blobs, parts, sweep, dispatcher, jobs, capacity, images, ownPorts };
 }

@@ -107,6 +107,7 @@ const SERVICE: Service = {
   imageDigest: null,
   imagePullSecrets: [],
   imagePrefetch: false,
+  minInstances: 0,
   script: ":",
   resources: { cpu: 100 },
   cpuLimit: false,

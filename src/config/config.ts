@@ -32,6 +32,7 @@ export interface Config {
   readonly slots: { readonly uidBase: number; readonly count: number; readonly gid: number };
   readonly sandbox: {
     readonly driver: "bubblewrap" | "container" | "mock";
+    readonly idleMs: number;
     /** Absolute. */
     readonly engineSocket: string | null;
     readonly engineNetwork: string | null;

@@ -51,6 +51,7 @@ test("without anything, the defaults of a machine of two cores", async () => {
     slots: { uidBase: 200_000, count: 256, gid: 200_000 },
     sandbox: {
       driver: "bubblewrap",
+      idleMs: 600_000,
       engineSocket: null,
       engineNetwork: null,
       allowHostNetwork: false,

@@ -42,6 +42,7 @@ export function resolveConfig(written: WrittenConfig, machine: Machine, cwd: str
     slots: { uidBase: slots.uid_base, count: slots.count, gid: slots.gid },
     sandbox: {
       driver: written.sandbox.driver,
+      idleMs: written.sandbox.idle_timeout,
       engineSocket: written.sandbox.engine_socket === null ? null : resolve(cwd, written.sandbox.engine_socket),
       engineNetwork: written.sandbox.engine_network,
       allowHostNetwork: written.allow_host_network,

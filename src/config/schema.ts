@@ -110,6 +110,12 @@ export const CONFIG_SCHEMA = z.strictObject({
       ["bubblewrap", "container", "mock"],
       "bubblewrap",
     ),
+    idle_timeout: duration(
+      "What is ready for a next job and not used vanishes after this time",
+      "10m",
+      1000,
+      MAX_TIMER_MS,
+    ),
     engine_socket: optionalText(
       "Unix socket of the container engine; without it the first of Podman's and Docker's usual ones that is there",
     ),

@@ -30,6 +30,8 @@ export interface Service {
   readonly imagePullSecrets: readonly string[];
   /** True pulls the image when it is applied, not with the first job. */
   readonly imagePrefetch: boolean;
+  /** Sandboxes that are ready before a job needs them. */
+  readonly minInstances: number;
   /** The script's text, LF line ends; empty where the image's own program runs. */
   readonly script: string;
   /** What one attempt reserves: `cpu` in milli-cores, `memory` and `disk` in bytes, `gpu` in devices. */

@@ -23,6 +23,7 @@ const MIN_MEMORY_BYTES = 4 * 1024 ** 2;
 const MIN_DISK_BYTES = 1024 ** 2;
 const DEFAULT_DISK_BYTES = 10 * 1024 ** 3;
 const MAX_ATTEMPTS = 100;
+const MAX_INSTANCES = 1000;
 
 /** Turns a checked definition and its script into a Service. What is wrong goes to `findings`; the result is of use only when
  *  there is nothing. */
@@ -44,6 +45,7 @@ export function buildService(
     imageDigest: null,
     imagePullSecrets: textsIn(definition, "image_pull_secrets"),
     imagePrefetch: booleanIn(definition, "image_prefetch"),
+    minInstances: minInstancesOf(sectionIn(definition, "synchronous"), findings),
     script,
     resources: resourcesOf(definition, server, findings),
     cpuLimit: booleanIn(definition, "cpu_limit"),
@@ -126,6 +128,16 @@ function timeoutOf(definition: JsonObject, server: ServerAbilities, findings: Fi
     );
   }
   return timeoutMs;
+}
+
+/** More than `max_scale` makes no sense; there 0 is no limit. */
+function minInstancesOf(synchronous: JsonObject, findings: Findings): number {
+  const path = ["synchronous", "min_scale"];
+  const least = within(integerIn(synchronous, "min_scale"), 0, MAX_INSTANCES, path, findings) ?? 0;
+  const most = integerIn(synchronous, "max_scale") ?? 0;
+  if (most > 0 && least > most)
+    findings.wrong(path, `${least} instances are more than max_scale allows`, `at most ${most}`);
+  return least;
 }
 
 function retriesOf(retries: JsonObject, findings: Findings): Service["retries"] {

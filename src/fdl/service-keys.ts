@@ -243,9 +243,9 @@ export const SYNCHRONOUS_KEYS: readonly KeyRow[] = [
     type: { is: "integer" },
     default: 0,
     dialect: "oscar",
-    effect: "kept",
-    to: "definition",
-    means: "instances kept warm",
+    effect: "acts",
+    to: "minInstances",
+    means: "sandboxes kept ready, with the image here, before a job needs them",
   },
   {
     key: "max_scale",
@@ -254,7 +254,7 @@ export const SYNCHRONOUS_KEYS: readonly KeyRow[] = [
     dialect: "oscar",
     effect: "kept",
     to: "definition",
-    means: "most instances; 0 is no limit",
+    means: "most instances; 0 is no limit. `min_scale` may not be more",
   },
 ];
 

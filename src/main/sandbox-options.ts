@@ -36,6 +36,7 @@ export function sandboxOptions(config: Config, { id, dataDir, visiblePath, log }
     extraPaths: config.sandbox.extraPaths,
     allowHostNetwork: config.sandbox.allowHostNetwork,
     warmSlots: config.local.slots,
+    idleMs: config.sandbox.idleMs,
     log,
   };
 }

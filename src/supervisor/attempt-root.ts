@@ -57,10 +57,15 @@ export async function imageRoot(spec: Service, { images, owner, signal, say }: I
   return rootOf(spec, image);
 }
 
+/** @param reference the image's name */
+export function sandboxRoot(reference: string, { config, layers, digest }: HeldImage): SandboxRoot {
+  return { kind: "image", digest, reference, layers, user: config.user };
+}
+
 function rootOf(spec: Service, image: HeldImage): AttemptRoot {
-  const { config, layers, digest } = image;
+  const { config, layers } = image;
   return {
-    root: { kind: "image", digest, reference: spec.image, layers, user: config.user },
+    root: sandboxRoot(spec.image, image),
     env: config.env,
     workingDirectory: config.workingDirectory === "/" ? SCRIPT_PATHS.home : config.workingDirectory,
     command(script) {

@@ -15,6 +15,7 @@ import { type CollectedOutputs, collectOutputs } from "./collect-outputs.ts";
 import { LastLine } from "./last-line.ts";
 import { abortedEnd, attemptUsage, failedEnd, type ScriptEnd, scriptEnd } from "./outcome.ts";
 import { scriptEnvironment, stagedInputPath } from "./script-environment.ts";
+import { tenantOf } from "./tenant.ts";
 
 export interface AttemptOptions extends LimitDefaults {
   readonly sandbox: Sandbox;
@@ -92,7 +93,7 @@ class AttemptRun {
   }
 
   async #runToEnd(): Promise<ScriptEnd> {
-    const { spec, service, owner } = this.#order.revision;
+    const { spec } = this.#order.revision;
     const limits = attemptLimits(spec, this.#options);
     const root = await this.#takeRoot();
     if (this.#aborted !== null) return abortedEnd(this.#aborted, null);
@@ -109,7 +110,7 @@ class AttemptRun {
       limits,
       network: spec.network,
       hostname: "sluice",
-      tenant: JSON.stringify([owner, service]),
+      tenant: tenantOf(this.#order.revision),
     });
     const aborted = this.#aborted ?? (await this.#runScript(this.#instance, root));
     await this.#destroySandbox();

@@ -162,6 +162,7 @@ export function serviceSpec(name: string, resources: Resources = {}, over: Parti
     imageDigest: null,
     imagePullSecrets: [],
     imagePrefetch: false,
+    minInstances: 0,
     script: "true\n",
     resources,
     cpuLimit: false,

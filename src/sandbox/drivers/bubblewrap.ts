@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { SluiceError } from "../../core/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { findOutboundTools } from "../outbound/find-tools.ts";
-import type { Instance, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
+import type { Instance, ReadySpec, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
 import { writeCallFilter } from "./bubblewrap/call-filter.ts";
 import { openCgroups } from "./bubblewrap/cgroup-detect.ts";
 import { Doctor } from "./bubblewrap/doctor.ts";
@@ -11,11 +11,12 @@ import { HostRoot } from "./bubblewrap/host-root.ts";
 import { ImageRoots } from "./bubblewrap/image-root.ts";
 import { closeInherited } from "./bubblewrap/inherited-descriptors.ts";
 import { BubblewrapInstance, type InstanceDriver } from "./bubblewrap/instance.ts";
+import { flavourOf, launcherKind } from "./bubblewrap/launcher-kind.ts";
 import { type Bwrap, findBwrap, makeRuntimeFolder, removeLeftFolders } from "./bubblewrap/machine.ts";
 import { NAME_SERVER } from "./bubblewrap/network/outbound.ts";
 import { processesOfUids } from "./bubblewrap/proc-table.ts";
 import { sendSignal } from "./bubblewrap/signals.ts";
-import type { Flavour, Slot } from "./bubblewrap/slot.ts";
+import type { Slot } from "./bubblewrap/slot.ts";
 import { SlotPool } from "./bubblewrap/slot-pool.ts";
 import { claimUidBlock, mapsIds, type UidBlock } from "./bubblewrap/uid-block.ts";
 
@@ -44,6 +45,8 @@ export interface BubblewrapOptions {
   readonly graceMs?: number;
   /** Idle launchers kept ready; default 16. */
   readonly warmSlots?: number;
+  /** Idle ones vanish after so long; default 10 minutes. */
+  readonly idleMs?: number;
   readonly log: Log;
 }
 
@@ -52,6 +55,7 @@ const DEFAULT_UID_COUNT = 256;
 const DEFAULT_GID = 200_000;
 const DEFAULT_GRACE_MS = 2_000;
 const DEFAULT_WARM_SLOTS = 16;
+const DEFAULT_IDLE_MS = 600_000;
 
 /** Runs attempts in bubblewrap on this machine: as root each in a slot with a host user id of its own, as an ordinary user in user
  *  namespaces of that user. `docs/decisions/` says why sandboxes are started by warm launchers.
@@ -71,6 +75,7 @@ export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<Bub
     count: uidCount,
     cgroups: "version" in cgroups ? cgroups : null,
     warm: options.warmSlots ?? DEFAULT_WARM_SLOTS,
+    idleMs: options.idleMs ?? DEFAULT_IDLE_MS,
   });
   writeFileSync(`${runtimeFolder}/resolv.conf`, `nameserver ${NAME_SERVER}\n`, { mode: 0o644 });
   const hostRoot = new HostRoot({
@@ -113,11 +118,6 @@ interface Parts {
 }
 
 const ID = /^[A-Za-z0-9._-]{1,200}$/;
-
-function flavourOf({ network, root }: SandboxSpec): Flavour {
-  if (network === "outbound") return "outbound";
-  return root.kind === "image" ? "mounts" : "plain";
-}
 
 class BubblewrapSandbox implements Sandbox {
   readonly driver = "bubblewrap";
@@ -165,6 +165,22 @@ class BubblewrapSandbox implements Sandbox {
   async create(spec: SandboxSpec): Promise<Instance> {
     this.#refuseNetwork(spec);
     return await this.#create(spec, this.#parts.options.visiblePath ?? AS_IT_IS, false);
+  }
+
+  async keepReady(wanted: readonly ReadySpec[]): Promise<void> {
+    if (this.#closed || this.#parts.bwrap === null) return;
+    await this.reclaim();
+    const { pool } = this.#parts;
+    pool.keep(wanted.map((want) => ({ flavour: flavourOf(want), tenant: want.tenant, count: want.count })));
+    for (const want of wanted) {
+      this.#refuseNetwork(want);
+      const slots = Array.from({ length: want.count }, () => pool.take(flavourOf(want), want.tenant));
+      try {
+        for (const slot of slots) await slot.ready(launcherKind(want, slot, this.#instances));
+      } finally {
+        for (const slot of slots) await pool.giveBack(slot);
+      }
+    }
   }
 
   reclaim(): Promise<string[]> {
@@ -216,7 +232,7 @@ class BubblewrapSandbox implements Sandbox {
     }
   }
 
-  #refuseNetwork(spec: SandboxSpec): void {
+  #refuseNetwork(spec: Pick<SandboxSpec, "network">): void {
     const { outbound, options } = this.#parts;
     const why =
       spec.network === "outbound"

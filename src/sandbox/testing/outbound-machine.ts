@@ -112,6 +112,17 @@ const [same, other] = [
   await bench.run(CONNECTIONS, { network: "outbound", tenant: "a" }),
   await bench.run(CONNECTIONS, { network: "outbound", tenant: "b" }),
 ];
+// What is kept ready has its network before the job comes, which finds it.
+const helpers = (): Promise<number> =>
+  promisify(execFile)("pgrep", ["-c", "-P", String(process.pid), "slirp4netns"]).then(
+    ({ stdout }) => Number(stdout),
+    () => 0,
+  );
+const [idle, spec] = [await helpers(), { root: { kind: "host" }, network: "outbound", tenant: "kept" } as const];
+await bench.sandbox.keepReady?.([{ ...spec, count: 2 }]);
+const made = (await helpers()) - idle;
+await Promise.all([1, 2].map(() => bench.run(command("outside4", ""), { network: "outbound", tenant: "kept" })));
+const more = (await helpers()) - idle - made;
 const many = await Promise.all(
   Array.from({ length: 8 }, () =>
     bench.run(command("outside4", ""), { network: "outbound" }).then(({ out }) => parse(out).outside4),
@@ -133,10 +144,7 @@ try {
 await sleep(200);
 const after = await bench.run(command("outside4", ""), { network: "outbound" });
 await bench.close();
-const left = await promisify(execFile)("pgrep", ["-c", "-P", String(process.pid), "slirp4netns"]).then(
-  ({ stdout }) => Number(stdout),
-  () => 0,
-);
+const left = await helpers();
 process.stdout.write(
   JSON.stringify({
     networks: report.networks,
@@ -148,6 +156,7 @@ process.stdout.write(
     heard: [...heard],
     groups: groups.out,
     connections: { same: same.out.trim(), other: other.out.trim() },
+    kept: { made, more },
     many,
     killed,
     after: parse(after.out).outside4,

@@ -35,6 +35,7 @@ export function service(name: string, input = "", output = "", over: Partial<Ser
     imageDigest: null,
     imagePullSecrets: [],
     imagePrefetch: false,
+    minInstances: 0,
     script: ":\n",
     resources: { cpu: 500 },
     cpuLimit: false,

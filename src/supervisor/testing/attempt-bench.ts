@@ -20,6 +20,7 @@ const SPEC: Service = {
   imageDigest: null,
   imagePullSecrets: [],
   imagePrefetch: false,
+  minInstances: 0,
   script: "true\n",
   resources: { cpu: 500, memory: 256 * 1024 ** 2, disk: 1024 ** 3 },
   cpuLimit: false,

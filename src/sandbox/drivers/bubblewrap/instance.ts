@@ -1,16 +1,15 @@
 import { SluiceError } from "../../../core/errors.ts";
 import { type InsideIds, imageUser } from "../../image-user.ts";
-import { blockedNetworks } from "../../outbound/blocked-networks.ts";
 import type { OutboundTools } from "../../outbound/find-tools.ts";
 import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
 import { addSizes, type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "../../work-folder.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
-import { type IdMaps, rootMaps } from "./id-maps.ts";
 import type { ImageRootSpec, ImageRoots } from "./image-root.ts";
+import { launcherKind } from "./launcher-kind.ts";
 import { runFileText } from "./launcher-script.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
-import { type LauncherKind, OWN_PROCESSES, type Slot } from "./slot.ts";
+import { OWN_PROCESSES, type Slot } from "./slot.ts";
 
 /** What an instance needs of its driver. */
 export interface InstanceDriver {
@@ -182,7 +181,7 @@ export class BubblewrapInstance implements Instance {
       limits,
       workFolder: this.#spec.workFolder,
       exec,
-      kind: this.#launcherKind(image?.maps ?? null),
+      kind: launcherKind(this.#spec, this.#slot, this.#driver),
       args,
       runFile,
       graceMs: this.#driver.graceMs,
@@ -197,23 +196,12 @@ export class BubblewrapInstance implements Instance {
     return network === "outbound" ? this.#driver.outboundResolvConf : null;
   }
 
-  #launcherKind(imageMaps: IdMaps | null): LauncherKind {
-    if (this.#spec.network !== "outbound") return { maps: imageMaps, outbound: null };
-    const { outbound: tools } = this.#driver;
-    if (tools === null) throw new SluiceError("INTERNAL", "Cannot run in the sandbox: its network is not possible");
-    return {
-      maps: imageMaps ?? rootMaps(this.#slot.ids, null),
-      outbound: { tools, blocked: blockedNetworks(), tenant: this.#spec.tenant },
-    };
-  }
-
   #imageParts(root: ImageRootSpec) {
     const { workFolder, mounts, workingDirectory } = this.#spec;
     const { imageRoots, visiblePath } = this.#driver;
     const slot = this.#slot;
     return {
       ids: imageUser(root.user, root.layers),
-      maps: imageRoots.maps(root, slot),
       makeRoot: imageRoots.prepare({ root, slot, workFolder, mounts, workingDirectory, visiblePath }),
     };
   }

@@ -9,7 +9,7 @@ let folder: string;
 let pool: SlotPool;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "sluice-pool-"));
-  pool = new SlotPool({ folder, uids: null, gid: 0, count: 4, cgroups: null, warm: 2 });
+  pool = new SlotPool({ folder, uids: null, gid: 0, count: 4, cgroups: null, warm: 2, idleMs: 60_000 });
 });
 afterEach(async () => {
   await pool.close();
@@ -57,4 +57,24 @@ test("a slot without a launcher is used before another is made, one of another k
   expect(new Set(held).size).toBe(4);
   expect(() => pool.take("plain", "")).toThrow(/all 4 slots/);
   for (const slot of held) await pool.giveBack(slot);
+});
+
+test("idle launchers vanish after their time, but for those that are kept", async () => {
+  const slots = await run("plain", "plain");
+  pool.keep([{ flavour: "plain", tenant: "", count: 1 }]);
+  await pool.coolIdle(performance.now() + 59_000);
+  expect(warm(slots)).toEqual(["plain", "plain"]);
+  await pool.coolIdle(performance.now() + 61_000);
+  expect(slots.map(({ isWarm }) => isWarm)).toEqual([true, false]);
+  pool.keep([]);
+  await pool.coolIdle(performance.now() + 61_000);
+  expect(warm(slots)).toEqual([]);
+});
+
+test("what is kept makes no room for others, and takes none from them", async () => {
+  pool.keep([{ flavour: "mounts", tenant: "", count: 1 }]);
+  const [kept] = await run("mounts");
+  const plain = await run("plain", "plain", "plain");
+  expect(kept?.isWarm).toBe(true);
+  expect(warm(plain)).toEqual(["plain", "plain"]);
 });

@@ -13,7 +13,19 @@ export interface SlotPoolOptions {
   readonly cgroups: CgroupTree | null;
   /** Launchers kept warm while idle. */
   readonly warm: number;
+  /** Idle ones vanish after so long. */
+  readonly idleMs: number;
 }
+
+/** Launchers of one kind that are to be ready at any time. */
+export interface Kept {
+  readonly flavour: Flavour;
+  readonly tenant: string;
+  readonly count: number;
+}
+
+/** Looks for idle launchers in the time that one may be idle. */
+const LOOKS = 4;
 
 /** The slots of this server. A slot has one holder at a time, so no two living sandboxes share a host user id. */
 export class SlotPool {
@@ -21,10 +33,15 @@ export class SlotPool {
   readonly #idle: Slot[] = [];
   readonly #held = new Set<Slot>();
   readonly #broken: Slot[] = [];
+  /** When each idle slot was given back; on the machine's monotonic clock. */
+  readonly #idleSince = new Map<Slot, number>();
+  readonly #timer: NodeJS.Timeout;
+  #kept: readonly Kept[] = [];
   #made = 0;
 
   constructor(options: SlotPoolOptions) {
     this.#options = options;
+    this.#timer = setInterval(() => void this.coolIdle(performance.now()), options.idleMs / LOOKS).unref();
     mkdirSync(options.folder, { recursive: true, mode: 0o711 });
   }
 
@@ -52,9 +69,29 @@ export class SlotPool {
   async giveBack(slot: Slot): Promise<void> {
     if (!this.#held.delete(slot)) return;
     this.#idle.push(slot);
-    const warm = this.#idle.filter((idle) => idle.isWarm);
-    if (warm.length <= this.#options.warm) return;
-    await (warm.find((idle) => idle.flavour !== slot.flavour) ?? slot).cool();
+    this.#idleSince.set(slot, performance.now());
+    const free = this.#idle.filter((idle) => idle.isWarm && !this.#isKept(idle));
+    if (free.length <= this.#options.warm) return;
+    await (free.find((idle) => idle.flavour !== slot.flavour) ?? free.find((idle) => idle === slot) ?? free[0])?.cool();
+  }
+
+  /** Launchers of these kinds stay, so many of each, beside the warm ones. They are not started here. */
+  keep(kept: readonly Kept[]): void {
+    this.#kept = kept;
+  }
+
+  /** Ends launchers that were idle too long. @param now on the machine's monotonic clock, in ms */
+  async coolIdle(now: number): Promise<void> {
+    const old = this.#idle.filter((slot) => now - (this.#idleSince.get(slot) ?? now) > this.#options.idleMs);
+    for (const slot of old) if (slot.isWarm && !this.#isKept(slot)) await slot.cool();
+  }
+
+  /** One of the first so many that suit. */
+  #isKept(slot: Slot): boolean {
+    const kept = this.#kept.find(({ flavour, tenant }) => slot.suits(flavour, tenant));
+    if (kept === undefined) return false;
+    const all = [...this.#held, ...this.#idle].filter((other) => other.suits(kept.flavour, kept.tenant));
+    return all.toSorted((a, b) => a.index - b.index).indexOf(slot) < kept.count;
   }
 
   /** A slot whose processes do not die is never used again. */
@@ -67,6 +104,7 @@ export class SlotPool {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     for (const slot of [...this.#held, ...this.#idle]) await slot.close();
     this.#idle.length = 0;
     this.#held.clear();

@@ -265,8 +265,10 @@ export class Slot {
 
   /** Ends an idle launcher; the next job starts another. */
   async cool(): Promise<void> {
-    await this.#launcher?.close();
+    const launcher = this.#launcher;
+    // Who takes the slot meanwhile starts one of its own.
     this.#launcher = null;
+    await launcher?.close();
   }
 
   #ownFile(name: string): number {

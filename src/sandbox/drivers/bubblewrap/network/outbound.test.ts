@@ -18,6 +18,8 @@ interface Seen {
   readonly groups: string;
   /** How many there were, as later jobs see it. */
   readonly connections: { readonly same: string; readonly other: string };
+  /** Networks that were made to be ready, and then for the jobs. */
+  readonly kept: { readonly made: number; readonly more: number };
   readonly many: readonly string[];
   readonly killed: string;
   readonly after: string;
@@ -77,6 +79,10 @@ describe.runIf(process.geteuid?.() === 0)("network outbound", async () => {
 
   test("nobody finds connections of another tenant's jobs", () => {
     expect(seen.connections).toEqual({ same: "1", other: "0" });
+  });
+
+  test("is there before the job where a service asks to be kept ready", () => {
+    expect(seen.kept).toEqual({ made: 2, more: 0 });
   });
 
   test("its rules cannot be changed from inside", () => {
