@@ -27,6 +27,7 @@ const SERVICE: Service = {
   imagePullSecrets: [],
   imagePrefetch: false,
   minInstances: 0,
+  reuse: false,
   script: "sha256sum\n",
   resources: { cpu: 200, memory: 64 * 2 ** 20, disk: 2 ** 30 },
   cpuLimit: false,

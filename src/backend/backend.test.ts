@@ -108,6 +108,7 @@ const SERVICE: Service = {
   imagePullSecrets: [],
   imagePrefetch: false,
   minInstances: 0,
+  reuse: false,
   script: ":",
   resources: { cpu: 100 },
   cpuLimit: false,

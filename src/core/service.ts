@@ -32,6 +32,8 @@ export interface Service {
   readonly imagePrefetch: boolean;
   /** Sandboxes that are ready before a job needs them. */
   readonly minInstances: number;
+  /** True lets a job find what earlier ones of this service changed in the image's root. */
+  readonly reuse: boolean;
   /** The script's text, LF line ends; empty where the image's own program runs. */
   readonly script: string;
   /** What one attempt reserves: `cpu` in milli-cores, `memory` and `disk` in bytes, `gpu` in devices. */

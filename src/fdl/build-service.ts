@@ -46,6 +46,7 @@ export function buildService(
     imagePullSecrets: textsIn(definition, "image_pull_secrets"),
     imagePrefetch: booleanIn(definition, "image_prefetch"),
     minInstances: minInstancesOf(sectionIn(definition, "synchronous"), findings),
+    reuse: reuseOf(definition, image, findings),
     script,
     resources: resourcesOf(definition, server, findings),
     cpuLimit: booleanIn(definition, "cpu_limit"),
@@ -128,6 +129,18 @@ function timeoutOf(definition: JsonObject, server: ServerAbilities, findings: Fi
     );
   }
   return timeoutMs;
+}
+
+function reuseOf(definition: JsonObject, image: string, findings: Findings): boolean {
+  const reuse = booleanIn(definition, "reuse");
+  if (reuse && image === "host") {
+    findings.wrong(
+      ["reuse"],
+      "nothing of this machine's programs can be changed, so there is nothing to find again",
+      "name an image",
+    );
+  }
+  return reuse;
 }
 
 /** More than `max_scale` makes no sense; there 0 is no limit. */

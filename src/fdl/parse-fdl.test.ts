@@ -62,6 +62,7 @@ test("what is not given is as OSCAR has it, and as we do where OSCAR has nothing
     imagePullSecrets: [],
     imagePrefetch: false,
     minInstances: 0,
+    reuse: false,
     script: "echo s.sh\n",
     resources: { cpu: 200, memory: 256 * 1024 ** 2, disk: 10 * 1024 ** 3 },
     cpuLimit: false,

@@ -198,6 +198,15 @@ export const SERVICE_KEYS: readonly KeyRow[] = [
     means: "what the script reaches; `none` without it for `image: host`, `outbound` for OCI images",
   },
   {
+    key: "reuse",
+    type: { is: "boolean" },
+    dialect: "sluice",
+    effect: "acts",
+    to: "reuse",
+    means:
+      "`true` lets a job find what earlier jobs of this service that ended well changed in the image's root (packages, caches), if it happens to be kept; never processes, and nothing of other services",
+  },
+  {
     key: "on_conflict",
     type: { is: "choice", of: ["overwrite", "rename", "fail"] },
     dialect: "sluice",

@@ -56,6 +56,8 @@ export interface SandboxSpec {
   readonly hostname: string;
   /** For whom it runs: an owner and a service. What outlives a sandbox (a network with its counters and ended connections) is never another tenant's. */
   readonly tenant: string;
+  /** A later sandbox of the same tenant and image may find what this one changes in its root, where it ends well. Never its processes, and no promise. */
+  readonly reuse?: boolean;
 }
 
 export interface ExecOptions {

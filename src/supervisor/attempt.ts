@@ -111,6 +111,7 @@ class AttemptRun {
       network: spec.network,
       hostname: "sluice",
       tenant: tenantOf(this.#order.revision),
+      reuse: spec.reuse,
     });
     const aborted = this.#aborted ?? (await this.#runScript(this.#instance, root));
     await this.#destroySandbox();

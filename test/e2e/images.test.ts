@@ -132,6 +132,20 @@ describe("a service with an image", () => {
 });
 
 describe("sluice images", () => {
+  it("finds what earlier jobs changed in the image where it asks for that", async () => {
+    const script = 'echo one >>/opt/jobs; cat /opt/jobs >"$TMP_OUTPUT_DIR/$FILE_NAME"\n';
+    await applyServices(server, [service(imageOf("tools/one:1"), script, { reuse: "true" })]);
+    for (const key of ["a", "b"]) {
+      await put(key);
+      await settled(server);
+    }
+    expect([await output("a"), await output("b")]).toEqual(["one\n", "one\none\n"]);
+    await applyServices(server, [service(imageOf("tools/one:1"), script)]);
+    await put("c");
+    await settled(server);
+    expect(await output("c")).toBe("one\n");
+  });
+
   it("is told of in the change log while it is pulled", async () => {
     await applyServices(server, [service(imageOf("tools/one:1"), "true\n")]);
     await put("a");

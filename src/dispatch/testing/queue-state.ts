@@ -163,6 +163,7 @@ export function serviceSpec(name: string, resources: Resources = {}, over: Parti
     imagePullSecrets: [],
     imagePrefetch: false,
     minInstances: 0,
+    reuse: false,
     script: "true\n",
     resources,
     cpuLimit: false,

@@ -18,6 +18,7 @@ import { processesOfUids } from "./bubblewrap/proc-table.ts";
 import { sendSignal } from "./bubblewrap/signals.ts";
 import type { Slot } from "./bubblewrap/slot.ts";
 import { SlotPool } from "./bubblewrap/slot-pool.ts";
+import { reuseKey } from "./bubblewrap/slot-root.ts";
 import { claimUidBlock, mapsIds, type UidBlock } from "./bubblewrap/uid-block.ts";
 
 export interface BubblewrapOptions {
@@ -76,6 +77,7 @@ export async function bubblewrapSandbox(options: BubblewrapOptions): Promise<Bub
     cgroups: "version" in cgroups ? cgroups : null,
     warm: options.warmSlots ?? DEFAULT_WARM_SLOTS,
     idleMs: options.idleMs ?? DEFAULT_IDLE_MS,
+    failed: (error) => options.log.error("cannot end what is idle", { error }),
   });
   writeFileSync(`${runtimeFolder}/resolv.conf`, `nameserver ${NAME_SERVER}\n`, { mode: 0o644 });
   const hostRoot = new HostRoot({
@@ -174,8 +176,9 @@ class BubblewrapSandbox implements Sandbox {
     pool.keep(wanted.map((want) => ({ flavour: flavourOf(want), tenant: want.tenant, count: want.count })));
     for (const want of wanted) {
       this.#refuseNetwork(want);
-      const slots = Array.from({ length: want.count }, () => pool.take(flavourOf(want), want.tenant));
+      const slots: Slot[] = [];
       try {
+        while (slots.length < want.count) slots.push(await pool.take(flavourOf(want), want.tenant));
         for (const slot of slots) await slot.ready(launcherKind(want, slot, this.#instances));
       } finally {
         for (const slot of slots) await pool.giveBack(slot);
@@ -215,7 +218,7 @@ class BubblewrapSandbox implements Sandbox {
       throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
     }
     await this.reclaim();
-    const slot = this.#parts.pool.take(flavourOf(spec), spec.tenant);
+    const slot = await this.#parts.pool.take(flavourOf(spec), spec.tenant, reuseKey(spec));
     this.#living.add(spec.id);
     const release = async (freed: Slot, empty: boolean): Promise<void> => {
       this.#living.delete(spec.id);

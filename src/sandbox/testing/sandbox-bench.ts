@@ -44,6 +44,7 @@ export interface RunOptions {
   readonly network?: SandboxSpec["network"];
   readonly root?: SandboxSpec["root"];
   readonly tenant?: string;
+  readonly reuse?: boolean;
   readonly outputFolder?: string;
   readonly workingDirectory?: string;
   readonly workEntries?: readonly string[];
@@ -131,6 +132,7 @@ export class SandboxBench {
       network: options.network ?? "none",
       hostname: "sluice-test",
       tenant: options.tenant ?? "test",
+      reuse: options.reuse ?? false,
     };
   }
 

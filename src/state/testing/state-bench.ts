@@ -36,6 +36,7 @@ export function service(name: string, input = "", output = "", over: Partial<Ser
     imagePullSecrets: [],
     imagePrefetch: false,
     minInstances: 0,
+    reuse: false,
     script: ":\n",
     resources: { cpu: 500 },
     cpuLimit: false,

@@ -21,6 +21,7 @@ const SPEC: Service = {
   imagePullSecrets: [],
   imagePrefetch: false,
   minInstances: 0,
+  reuse: false,
   script: "true\n",
   resources: { cpu: 500, memory: 256 * 1024 ** 2, disk: 1024 ** 3 },
   cpuLimit: false,

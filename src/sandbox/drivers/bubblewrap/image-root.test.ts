@@ -76,6 +76,50 @@ describe("a root that is an image", () => {
     expect(readdirSync(`${bench.folder}/.root-0/upper`)).toEqual([]);
   });
 
+  describe("reuse", () => {
+    const note = (name: string): string => `echo ${name} >>/usr/share/notes`;
+    const read = "cat /usr/share/notes 2>/dev/null; true";
+    const own = { tenant: "reuses", reuse: true } as const;
+
+    test("the same tenant finds what the last one changed in the same image, nobody else does", async () => {
+      await run(note("first"), own);
+      expect((await run(`${note("second")}; ${read}`, own)).out).toBe("first\nsecond\n");
+      for (const other of [
+        { tenant: "other", reuse: true },
+        { tenant: "other" },
+        { tenant: "reuses" },
+        { ...own, user: "worker" },
+      ]) {
+        expect((await run(read, other)).out).toBe("");
+      }
+      expect((await run(read, own)).out).toBe("first\nsecond\n");
+    });
+
+    test("what a job that failed, or was ended, changed is gone", async () => {
+      await run(`${note("failed")}; exit 3`, { ...own, tenant: "fails" });
+      expect((await run(read, { ...own, tenant: "fails" })).out).toBe("");
+      await run(`${note("ended")}; sleep 9`, { ...own, tenant: "fails", limits: { wallMs: 200 } });
+      expect((await run(read, { ...own, tenant: "fails" })).out).toBe("");
+    });
+
+    test("jobs side by side have slots, and so changes, of their own", async () => {
+      const both = { ...own, tenant: "both" };
+      const results = await Promise.all([1, 2].map((n) => run(`${note(`job${n}`)}; sleep 0.3; ${read}`, both)));
+      expect(results.map(({ out }) => out)).toEqual(["job1\n", "job2\n"]);
+    });
+
+    test("where no more slots may be made, changes of others are cleared before a job has the slot", async () => {
+      const small = await SandboxBench.open("bubblewrap", { uidCount: isRoot ? 16 : 1, uidBase: 300_000 });
+      const root = imageRoot(layers);
+      for (let n = 0; n < 16; n++) await small.run(note(`of-${n}`), { root, tenant: `t${n}`, reuse: true });
+      for (let n = 0; n < 8; n++) {
+        const { out } = await small.run(read, { root, tenant: `u${n}`, reuse: n % 2 === 0 });
+        expect(out).toBe("");
+      }
+      await small.close();
+    });
+  });
+
   test("the working directory is made where the image has none, and a link there is left", async () => {
     const options = { workingDirectory: "/usr/new/deep" };
     expect(await run("ls -d /usr/new/deep; cat /usr/share/base; echo x >file; ls", options)).toMatchObject({

@@ -10,6 +10,7 @@ import { runFileText } from "./launcher-script.ts";
 import { countOfUid } from "./proc-table.ts";
 import { Run } from "./run.ts";
 import { OWN_PROCESSES, type Slot } from "./slot.ts";
+import { reuseKey } from "./slot-root.ts";
 
 /** What an instance needs of its driver. */
 export interface InstanceDriver {
@@ -44,6 +45,7 @@ export class BubblewrapInstance implements Instance {
   #untouched: ReadonlySet<string> | null = null;
   /** True when a run may have left something alive, or a pipe in other hands: the slot starts afresh then. */
   #unclean = false;
+  #endedWell = false;
   #run: Run | null = null;
   #running: Promise<ExecResult> | null = null;
   #usage = NOTHING_USED;
@@ -101,6 +103,7 @@ export class BubblewrapInstance implements Instance {
       if (this.#given === null) await this.prepare();
       const result = await run.result();
       this.#usage = result.usage;
+      this.#endedWell = result.exitCode === 0 && result.limit === null;
       // On the machine's network a script can hand its output pipe to another sandbox.
       this.#unclean ||= this.#spec.network === "host";
       return result;
@@ -121,10 +124,17 @@ export class BubblewrapInstance implements Instance {
       // What counts for the slot is that nothing runs in it; a folder that cannot be taken back is its owner's loss.
       empty = true;
       if (this.#given !== null) await this.#takeBack();
-      if (this.#spec.root.kind === "image" && !this.#slot.root.isUnchanged) await this.#slot.clearRoot();
+      if (this.#spec.root.kind === "image" && !this.#slot.root.isUnchanged) await this.#leaveRoot();
     } finally {
       await this.#driver.release(this.#slot, empty);
     }
+  }
+
+  /** Changes of a job that failed may be half-made. */
+  async #leaveRoot(): Promise<void> {
+    const key = reuseKey(this.#spec);
+    if (key === null || this.#unclean || !this.#endedWell) await this.#slot.clearRoot();
+    else this.#slot.root.keptFor = key;
   }
 
   /** What was touched in one run stays so, whatever the next one does. */

@@ -9,7 +9,16 @@ let folder: string;
 let pool: SlotPool;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "sluice-pool-"));
-  pool = new SlotPool({ folder, uids: null, gid: 0, count: 4, cgroups: null, warm: 2, idleMs: 60_000 });
+  pool = new SlotPool({
+    folder,
+    uids: null,
+    gid: 0,
+    count: 4,
+    cgroups: null,
+    warm: 2,
+    idleMs: 60_000,
+    failed: () => {},
+  });
 });
 afterEach(async () => {
   await pool.close();
@@ -26,7 +35,7 @@ const KINDS: Readonly<Record<"plain" | "mounts", LauncherKind>> = {
 async function run(...flavours: readonly ("plain" | "mounts")[]): Promise<Slot[]> {
   const slots: Slot[] = [];
   for (const flavour of flavours) {
-    const slot = pool.take(flavour, "");
+    const slot = await pool.take(flavour, "");
     await slot.ready(KINDS[flavour]);
     slots.push(slot);
   }
@@ -53,9 +62,14 @@ test("a launcher of another kind makes room; jobs that come in rows keep theirs"
 test("a slot without a launcher is used before another is made, one of another kind when no more may be", async () => {
   const made = new Set([...(await run("plain", "plain", "plain")), ...(await run("mounts", "mounts"))]);
   expect(made.size).toBeLessThanOrEqual(4);
-  const held = [pool.take("mounts", ""), pool.take("plain", ""), pool.take("plain", ""), pool.take("mounts", "")];
+  const held = [
+    await pool.take("mounts", ""),
+    await pool.take("plain", ""),
+    await pool.take("plain", ""),
+    await pool.take("mounts", ""),
+  ];
   expect(new Set(held).size).toBe(4);
-  expect(() => pool.take("plain", "")).toThrow(/all 4 slots/);
+  await expect(pool.take("plain", "")).rejects.toThrow(/all 4 slots/);
   for (const slot of held) await pool.giveBack(slot);
 });
 
@@ -77,4 +91,18 @@ test("what is kept makes no room for others, and takes none from them", async ()
   const plain = await run("plain", "plain", "plain");
   expect(kept?.isWarm).toBe(true);
   expect(warm(plain)).toEqual(["plain", "plain"]);
+});
+
+test("changes to a root that nobody came for are given up", async () => {
+  const [slot] = await run("plain");
+  if (slot !== undefined) slot.root.keptFor = "a service";
+  await pool.coolIdle(performance.now() + 61_000);
+  expect(slot?.root.keptFor).toBeNull();
+});
+
+test("a job has the slot where its changes wait, and others have another", async () => {
+  const [first, second] = await run("plain", "plain");
+  if (second !== undefined) second.root.keptFor = "a service";
+  expect(await pool.take("plain", "", "a service")).toBe(second);
+  expect(await pool.take("plain", "")).toBe(first);
 });

@@ -15,6 +15,8 @@ export interface SlotPoolOptions {
   readonly warm: number;
   /** Idle ones vanish after so long. */
   readonly idleMs: number;
+  /** Hears why idle ones could not be ended. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Launchers of one kind that are to be ready at any time. */
@@ -41,24 +43,37 @@ export class SlotPool {
 
   constructor(options: SlotPoolOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.coolIdle(performance.now()), options.idleMs / LOOKS).unref();
+    this.#timer = setInterval(
+      () => void this.coolIdle(performance.now()).catch(options.failed),
+      options.idleMs / LOOKS,
+    ).unref();
     mkdirSync(options.folder, { recursive: true, mode: 0o711 });
   }
 
-  /** The lowest free slot whose launcher fits, so that low ones stay warm; else one without a launcher, which is started as it is needed; one whose
-   *  launcher is of another kind only where no more slots may be made.
+  /** A slot where changes to the root wait for this job; else the lowest free one whose launcher fits, so that low ones stay warm; else one without a launcher,
+   *  which is started as it is needed; one that is of another kind, or holds another's changes, only where no more slots may be made.
+   *  @param key whose changes the job may find (see `reuseKey`)
    *  @throws SluiceError SANDBOX_UNAVAILABLE when all are held */
-  take(flavour: Flavour, tenant: string): Slot {
-    const slot = this.#choose(flavour, tenant) ?? this.#make();
+  async take(flavour: Flavour, tenant: string, key: string | null = null): Promise<Slot> {
+    const slot = this.#choose(flavour, tenant, key) ?? this.#make();
     this.#held.add(slot);
+    try {
+      if (slot.root.keptFor !== null && slot.root.keptFor !== key) await slot.clearRoot();
+    } catch (error) {
+      this.setAside(slot);
+      throw error;
+    }
     return slot;
   }
 
-  #choose(flavour: Flavour, tenant: string): Slot | undefined {
+  #choose(flavour: Flavour, tenant: string, key: string | null): Slot | undefined {
     this.#idle.sort((a, b) => b.index - a.index);
+    const isFree = ({ root }: Slot): boolean => root.keptFor === null;
     const places = [
-      this.#idle.findLastIndex((slot) => slot.suits(flavour, tenant)),
-      this.#idle.findLastIndex((slot) => !slot.isWarm),
+      key === null ? -1 : this.#idle.findLastIndex(({ root }) => root.keptFor === key),
+      this.#idle.findLastIndex((slot) => isFree(slot) && slot.suits(flavour, tenant)),
+      this.#idle.findLastIndex((slot) => isFree(slot) && !slot.isWarm),
+      this.#made < this.#options.count ? -1 : this.#idle.findIndex(isFree),
       this.#made < this.#options.count ? -1 : this.#idle.length - 1,
     ];
     const place = places.find((at) => at >= 0);
@@ -80,10 +95,24 @@ export class SlotPool {
     this.#kept = kept;
   }
 
-  /** Ends launchers that were idle too long. @param now on the machine's monotonic clock, in ms */
+  /** Ends launchers that were idle too long, and gives up changes to roots that nobody came for.
+   *  @param now on the machine's monotonic clock, in ms */
   async coolIdle(now: number): Promise<void> {
     const old = this.#idle.filter((slot) => now - (this.#idleSince.get(slot) ?? now) > this.#options.idleMs);
-    for (const slot of old) if (slot.isWarm && !this.#isKept(slot)) await slot.cool();
+    for (const slot of old.filter((slot) => (slot.isWarm || slot.root.keptFor !== null) && !this.#isKept(slot))) {
+      // No job may have it meanwhile.
+      const place = this.#idle.indexOf(slot);
+      if (place < 0) continue;
+      this.#idle.splice(place, 1);
+      this.#held.add(slot);
+      try {
+        if (slot.root.keptFor !== null) await slot.clearRoot();
+        await slot.cool();
+      } finally {
+        this.#held.delete(slot);
+        this.#idle.push(slot);
+      }
+    }
   }
 
   /** One of the first so many that suit. */

@@ -1,8 +1,14 @@
 import { chownSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { removeTree } from "../../../lib/remove-tree.ts";
+import type { SandboxSpec } from "../../sandbox.ts";
 import { type FolderSize, measureFolder } from "../../work-folder.ts";
 import type { SlotUser } from "./slot.ts";
+
+/** Sandboxes with the same one may use each other's changes; null for those that may not. */
+export function reuseKey({ root, tenant, reuse }: Pick<SandboxSpec, "root" | "tenant" | "reuse">): string | null {
+  return reuse === true && root.kind === "image" ? JSON.stringify([tenant, root.digest, root.user]) : null;
+}
 
 const OWNER_FOLDER = 0o700;
 const NO_LIMIT: FolderSize = { bytes: Number.POSITIVE_INFINITY, files: Number.POSITIVE_INFINITY };
@@ -18,6 +24,8 @@ export class SlotRoot {
   #folder: string | null = null;
   /** What the launcher has mounted over the folder; null for nothing that can be used again. */
   mounted: string | null = null;
+  /** Whose changes lie here for a next sandbox (see `reuseKey`); null where there are none, or nobody's. */
+  keptFor: string | null = null;
 
   constructor(index: number, user: SlotUser | null) {
     [this.#index, this.#user] = [index, user];
@@ -50,7 +58,7 @@ export class SlotRoot {
 
   /** Removes the changes; nothing may be mounted over them. */
   async clear(): Promise<void> {
-    this.mounted = null;
+    [this.mounted, this.keptFor] = [null, null];
     if (this.#folder !== null) await removeTree(this.#folder);
     this.#folder = null;
   }

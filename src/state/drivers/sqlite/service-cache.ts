@@ -98,7 +98,7 @@ export class ServiceCache {
 }
 
 /** What revisions of before 0.2 do not say. */
-const BEFORE_IMAGES = { imageDigest: null, imagePullSecrets: [], imagePrefetch: false, minInstances: 0 };
+const BEFORE_IMAGES = { imageDigest: null, imagePullSecrets: [], imagePrefetch: false, minInstances: 0, reuse: false };
 
 export function toRevision(row: RevisionRow): Revision {
   return {
