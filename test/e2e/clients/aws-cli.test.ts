@@ -1,39 +1,19 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  awsEnv,
-  clientHome,
-  clientProgram,
-  type ProgramResult,
-  runProgram,
-  tryProgram,
-} from "../../support/client-programs.ts";
-import { type S3Process, startS3 } from "../../support/s3-process.ts";
+import { describe, expect, it } from "vitest";
+import { clientFrame } from "../../support/client-frame.ts";
+import { awsEnv, clientProgram, type ProgramResult, runProgram, tryProgram } from "../../support/client-programs.ts";
 
 /** Version 1 comes from PyPI; version 2, which most people have, from Debian. */
 const program = clientProgram("aws");
 const version2 = clientProgram("/usr/bin/aws");
-const LARGE = randomBytes(40 * 1024 * 1024);
 
 describe.skipIf(program === null)("aws-cli", () => {
-  const home = clientHome();
-  const at = (...names: string[]): string => join(home.path, ...names);
-  let s3: S3Process;
-
-  beforeAll(async () => {
-    s3 = await startS3();
-    writeFileSync(at("small"), "hello");
-    writeFileSync(at("large"), LARGE);
-  });
-  afterAll(async () => {
-    await s3.stop();
-    home.remove();
-  });
+  const frame = clientFrame();
+  const { at, large: LARGE } = frame;
 
   const options = (input?: string | Uint8Array) => ({
-    env: awsEnv(home.path, s3.endpoint),
+    env: awsEnv(frame.home, frame.s3.endpoint),
     ...(input === undefined ? {} : { input }),
   });
   const aws = (...args: string[]): Promise<string> => runProgram(program ?? "", args, options());
@@ -209,24 +189,18 @@ describe.skipIf(program === null)("aws-cli", () => {
 });
 
 describe.skipIf(version2 === null)("aws-cli 2", () => {
-  const home = clientHome();
-  const at = (name: string): string => join(home.path, name);
-  let s3: S3Process;
-
-  beforeAll(async () => {
-    s3 = await startS3();
+  const frame = clientFrame(({ at, large }) => {
     mkdirSync(at("tree"));
-    writeFileSync(at("tree/large"), LARGE);
+    writeFileSync(at("tree/large"), large);
     writeFileSync(at("tree/a b+ä"), "hello");
   });
-  afterAll(async () => {
-    await s3.stop();
-    home.remove();
-  });
+  const { at, large: LARGE } = frame;
 
   // The version in Debian is older than the variable for the address.
   const aws = (...args: string[]): Promise<string> =>
-    runProgram(version2 ?? "", ["--endpoint-url", s3.endpoint, ...args], { env: awsEnv(home.path, s3.endpoint) });
+    runProgram(version2 ?? "", ["--endpoint-url", frame.s3.endpoint, ...args], {
+      env: awsEnv(frame.home, frame.s3.endpoint),
+    });
 
   it("syncs, copies large objects with their metadata and tags, moves, signs and removes", async () => {
     await aws("s3", "mb", "s3://second");

@@ -1,33 +1,19 @@
-import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clientHome, optionalProgram, runProgram, tryProgram } from "../../support/client-programs.ts";
-import { ACCESS_KEY, type S3Process, SECRET_KEY, startS3 } from "../../support/s3-process.ts";
+import { describe, expect, it } from "vitest";
+import { clientFrame } from "../../support/client-frame.ts";
+import { optionalProgram, runProgram, tryProgram } from "../../support/client-programs.ts";
+import { ACCESS_KEY, SECRET_KEY } from "../../support/s3-process.ts";
 
 /** Built from source only where somebody asked for it, which takes minutes. */
 const program = optionalProgram("mc");
 if (program === null) console.warn("mc is not built (bash scripts/setup.sh --peers builds it): its tests are skipped");
-const LARGE = randomBytes(40 * 1024 * 1024);
 
 describe.skipIf(program === null)("MinIO's client", () => {
-  const home = clientHome();
-  const at = (...names: string[]): string => join(home.path, ...names);
-  let s3: S3Process;
-
-  beforeAll(async () => {
-    s3 = await startS3();
-    writeFileSync(at("small"), "hello");
-    writeFileSync(at("large"), LARGE);
-    await mc("alias", "set", "s", s3.endpoint, ACCESS_KEY, SECRET_KEY);
-  });
-  afterAll(async () => {
-    await s3.stop();
-    home.remove();
-  });
+  const frame = clientFrame(({ s3 }) => mc("alias", "set", "s", s3.endpoint, ACCESS_KEY, SECRET_KEY));
+  const { at, large: LARGE } = frame;
 
   const full = (args: string[]): string[] => ["--config-dir", at("mc"), "--quiet", "--no-color", ...args];
-  const options = () => ({ env: { PATH: process.env.PATH, HOME: home.path } });
+  const options = () => ({ env: { PATH: process.env.PATH, HOME: frame.home } });
   const mc = (...args: string[]): Promise<string> => runProgram(program ?? "", full(args), options());
   const listed = async (folder: string): Promise<string[]> =>
     (await mc("--json", "ls", "--recursive", folder))

@@ -1,23 +1,14 @@
-import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { CreateMultipartUploadCommand } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clientHome, clientProgram, runProgram, tryProgram } from "../../support/client-programs.ts";
-import { ACCESS_KEY, type S3Process, SECRET_KEY, startS3 } from "../../support/s3-process.ts";
+import { describe, expect, it } from "vitest";
+import { clientFrame } from "../../support/client-frame.ts";
+import { clientProgram, runProgram, tryProgram } from "../../support/client-programs.ts";
+import { ACCESS_KEY, SECRET_KEY } from "../../support/s3-process.ts";
 
 const program = clientProgram("s3cmd");
-const LARGE = randomBytes(40 * 1024 * 1024);
 
 describe.skipIf(program === null)("s3cmd", () => {
-  const home = clientHome();
-  const at = (...names: string[]): string => join(home.path, ...names);
-  let s3: S3Process;
-
-  beforeAll(async () => {
-    s3 = await startS3();
-    writeFileSync(at("small"), "hello");
-    writeFileSync(at("large"), LARGE);
+  const frame = clientFrame(({ s3 }) => {
     const settings = {
       access_key: ACCESS_KEY,
       secret_key: SECRET_KEY,
@@ -30,13 +21,10 @@ describe.skipIf(program === null)("s3cmd", () => {
     const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
     writeFileSync(at("s3cfg"), ["[default]", ...lines, ""].join("\n"));
   });
-  afterAll(async () => {
-    await s3.stop();
-    home.remove();
-  });
+  const { at, large: LARGE } = frame;
 
   const full = (args: string[]): string[] => ["--config", at("s3cfg"), "--no-progress", ...args];
-  const options = () => ({ env: { PATH: process.env.PATH, HOME: home.path, LC_ALL: "C.UTF-8" } });
+  const options = () => ({ env: { PATH: process.env.PATH, HOME: frame.home, LC_ALL: "C.UTF-8" } });
   const s3cmd = (...args: string[]): Promise<string> => runProgram(program ?? "", full(args), options());
   const failure = async (...args: string[]): Promise<string> =>
     (await tryProgram(program ?? "", full(args), options())).stderr;
@@ -83,7 +71,7 @@ describe.skipIf(program === null)("s3cmd", () => {
   });
 
   async function begun(Bucket: string, Key: string): Promise<{ UploadId?: string | undefined }> {
-    return s3.client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    return frame.s3.client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
   }
 
   it("syncs a tree both ways, and removes what went away", async () => {

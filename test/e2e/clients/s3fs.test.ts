@@ -14,12 +14,13 @@ import {
 import { join } from "node:path";
 import { CreateBucketCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clientHome, clientProgram, missing, runProgram } from "../../support/client-programs.ts";
+import { clientHome, clientProgram, runProgram } from "../../support/client-programs.ts";
 import { ACCESS_KEY, type S3Process, SECRET_KEY, startS3 } from "../../support/s3-process.ts";
 
-const program = canMount()
-  ? clientProgram("s3fs")
-  : missing("FUSE cannot mount here (no /dev/fuse, or no right to mount)");
+const program = clientProgram("s3fs");
+/** What a machine does not allow is not for its administrator to install: then even CI goes without. */
+const mounts = canMount();
+if (!mounts) console.warn("FUSE cannot mount here (no /dev/fuse, or no right to mount): the tests of s3fs are skipped");
 
 /** Root needs the right to mount, which containers take away; anybody else needs the program that has it. */
 function canMount(): boolean {
@@ -31,7 +32,7 @@ function canMount(): boolean {
 }
 
 /** The mounted bucket is used as any folder is: by this process's own file calls, which s3fs turns into requests. */
-describe.skipIf(program === null)("s3fs", () => {
+describe.skipIf(program === null || !mounts)("s3fs", () => {
   const home = clientHome();
   const at = (...names: string[]): string => join(home.path, "mount", ...names);
   const Bucket = "mounted";
