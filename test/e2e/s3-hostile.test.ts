@@ -156,32 +156,28 @@ describe("XML", () => {
     ["a comment that does not end", (root) => `<${root}><!-- ${"-".repeat(100_000)}`],
   ];
 
+  /** Sends a document to a call. */
+  async function send(
+    [method, path, query, root]: (typeof CALLS)[number],
+    bodyOf: (typeof BODIES)[number][1],
+    value = "",
+  ): Promise<readonly [status: number, code: string | undefined]> {
+    const body = Buffer.from(bodyOf(root) as string);
+    const headers = { "content-length": String(body.length) };
+    const { status, code } = await s3.call({ method, path, query: [[query, value]], headers }, { body });
+    return [status, code];
+  }
+  const REFUSED = [400, expect.stringMatching(/^(MalformedXML|EntityTooLarge|InvalidArgument|InvalidPart)$/)];
+
   it.each(BODIES)("of %s is refused by every call that takes a document", async (_what, bodyOf) => {
-    for (const [method, path, query, root] of CALLS) {
-      const body = Buffer.from(bodyOf(root) as string);
-      const answer = await s3.call(
-        { method, path, query: [[query, ""]], headers: { "content-length": String(body.length) } },
-        { body },
-      );
-      expect([answer.status, answer.code], `${query} of ${root}`).toEqual([
-        400,
-        expect.stringMatching(/^(MalformedXML|EntityTooLarge|InvalidArgument)$/),
-      ]);
-    }
+    for (const call of CALLS) expect(await send(call, bodyOf), `${call[2]} of ${call[3]}`).toEqual(REFUSED);
   });
 
   it("of a completion is refused likewise", async () => {
     const begun = await s3.call({ method: "POST", path: "/bucket/u", query: [["uploads", ""]] });
     const uploadId = /<UploadId>(\w+)</.exec(begun.body.toString())?.[1] ?? "";
-    for (const [what, bodyOf] of BODIES) {
-      const body = Buffer.from(bodyOf("CompleteMultipartUpload") as string);
-      const headers = { "content-length": String(body.length) };
-      const answer = await s3.call(
-        { method: "POST", path: "/bucket/u", query: [["uploadId", uploadId]], headers },
-        { body },
-      );
-      expect(answer.status, what).toBe(400);
-    }
+    const completion = ["POST", "/bucket/u", "uploadId", "CompleteMultipartUpload"] as const;
+    for (const [what, bodyOf] of BODIES) expect(await send(completion, bodyOf, uploadId), what).toEqual(REFUSED);
     await s3.call({ method: "DELETE", path: "/bucket/u", query: [["uploadId", uploadId]] });
   });
 });

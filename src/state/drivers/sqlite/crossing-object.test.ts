@@ -1,26 +1,12 @@
 import { expect, it } from "vitest";
 import type { StoredObject } from "../../../core/object.ts";
 import type { DeleteMarker } from "../../object-calls.ts";
+import { SAMPLE_OBJECT } from "../../testing/sample-object.ts";
 import { versionOf, versionRow } from "./crossing-object.ts";
 
 const file: StoredObject = {
-  bucket: "box",
-  key: "a",
-  versionSeq: 7,
-  versionId: "null",
-  isLatest: true,
-  isDeleteMarker: false,
+  ...SAMPLE_OBJECT,
   sizeBytes: 3 * 1024 * 1024,
-  etag: "d41d8cd98f00b204e9800998ecf8427e",
-  contentType: "text/plain",
-  metadata: {},
-  headers: {},
-  checksums: {},
-  tags: {},
-  parts: null,
-  lastModified: 1_700_000_000_000,
-  owner: "admin",
-  jobId: null,
   blob: { kind: "file", blobId: "f".repeat(32) },
   blockCrc32c: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
 };
