@@ -129,6 +129,21 @@ describe("a service with an image", () => {
     expect(layers).toHaveLength(1);
     expect(await inside("layers")).toHaveLength(1);
   });
+
+  it("a second service on the same image costs no disk and no pull", async () => {
+    const one = service(imageOf("tools/one:1"), 'cat /opt/greeting >"$TMP_OUTPUT_DIR/$FILE_NAME"\n');
+    await applyServices(server, [one]);
+    await put("a");
+    await settled(server);
+    const sizes = async () => JSON.parse((await server.cli(["images", "-o", "json"])).stdout) as unknown[];
+    const before = await sizes();
+    await applyServices(server, [{ ...one, name: "second", input: "second/in", output: "second/out" }]);
+    await s3Of(server).send(new PutObjectCommand({ Bucket: "second", Key: "in/b", Body: "x" }));
+    expect((await settled(server)).filter(({ state }) => state === "SUCCEEDED")).toHaveLength(2);
+    expect(registry.calls.filter((call) => call.includes(sha256(PROGRAMS.bytes)))).toHaveLength(1);
+    expect(await inside("layers")).toHaveLength(1);
+    expect(await sizes()).toHaveLength(before.length);
+  });
 });
 
 describe("sluice images", () => {

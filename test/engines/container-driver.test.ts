@@ -119,6 +119,12 @@ describe("limits and guards of a real Podman", () => {
     expect(images()).toBe(before);
   });
 
+  test("an image that somebody removed from the engine is given again", async () => {
+    await bench.run("true");
+    podman.run("rmi", "--all", "--force");
+    expect((await bench.run("echo well")).out).toBe("well\n");
+  });
+
   test("containers of a server that was killed are removed at the next start", async () => {
     const instance = await bench.sandbox.create(bench.spec(bench.workFolder()));
     const running = bench.runIn(instance, "echo up; sleep 60").catch((error: unknown) => error);

@@ -16,6 +16,8 @@ export interface ContainerRunOptions {
   /** A shell stands before the program, whose error stream is its own where the program's outputs are one. */
   readonly hasShell: boolean;
   readonly options: () => Promise<ContainerCreateOptions>;
+  /** No container could be made of the image with this id. */
+  readonly notMade: (image: string) => void;
   /** Between creation and start: files are copied in, doors closed. */
   readonly prepare: (id: string) => Promise<void>;
   /** After the end, while the container is still there: takes the work folder back, and says what it holds. */
@@ -65,10 +67,10 @@ export class ContainerRun {
   }
 
   async #runToEnd(): Promise<ExecResult> {
-    const { engine, prepare, options, watched, limits } = this.#options;
+    const { engine, prepare, watched, limits } = this.#options;
     let watch: LimitWatch | null = null;
     try {
-      const id = await engine.create(await options());
+      const id = await this.#create();
       this.#id = id;
       await prepare(id);
       const output = this.#deliver(await engine.attach(id));
@@ -95,6 +97,18 @@ export class ContainerRun {
       this.#isEnded = true;
       watch?.stop();
       for (const timer of [this.#wallTimer, this.#killTimer]) if (timer !== null) clearTimeout(timer);
+    }
+  }
+
+  /** Somebody may have removed the image from the engine since it was last looked for: then it is given again. */
+  async #create(): Promise<string> {
+    const { engine, options, notMade } = this.#options;
+    const wanted = await options();
+    try {
+      return await engine.create(wanted);
+    } catch {
+      notMade(wanted.Image ?? "");
+      return await engine.create(await options());
     }
   }
 

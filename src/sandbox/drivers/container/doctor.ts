@@ -59,6 +59,8 @@ export class EngineDoctor {
       if (seen.why !== null) return broken(seen.why);
       const outbound = machine.outbound === null ? null : await this.#run(folder, layers, "outbound");
       return this.#report(machine, seen.output, outbound);
+    } catch (error) {
+      return broken(`There is nothing to try a container with: ${(error as Error).message}`);
     } finally {
       await removeTree(folder);
     }

@@ -26,6 +26,8 @@ export interface ContainerEnd {
 
 /** Part of the name of the version that calls of Podman alone have. */
 const PODMAN_API = "v4.0.0";
+/** Making, starting and removing a container take longer on a busy machine. */
+const WORK_WITHIN_MS = 120_000;
 /** Between looks at a container that will soon have ended. */
 const [FIRST_LOOK_MS, LAST_LOOK_MS] = [4, 500];
 /** An engine that does not answer a short question by then is not there. */
@@ -92,7 +94,7 @@ export class Engine {
 
   /** @returns the container's id */
   async create(options: Docker.ContainerCreateOptions): Promise<string> {
-    const { id } = await call("make a container", this.#docker.createContainer(options));
+    const { id } = await call("make a container", within(this.#docker.createContainer(options), WORK_WITHIN_MS));
     return id;
   }
 
@@ -123,7 +125,7 @@ export class Engine {
   }
 
   async start(id: string): Promise<void> {
-    await call("start a container", this.#docker.getContainer(id).start());
+    await call("start a container", within(this.#docker.getContainer(id).start(), WORK_WITHIN_MS));
   }
 
   /** Resolves when it has ended. To be called when its output has, which is then or, where a program closed it, before: the engine's own call for this never
@@ -180,7 +182,7 @@ export class Engine {
   async remove(id: string): Promise<void> {
     const removed = this.#docker.getContainer(id).remove({ force: true, v: true });
     // 409: it is being removed already.
-    await call("remove a container", unless([404, 409], removed));
+    await call("remove a container", within(unless([404, 409], removed), WORK_WITHIN_MS));
   }
 
   async containers(label: string): Promise<string[]> {
@@ -236,10 +238,10 @@ async function unless(statuses: readonly number[], answer: Promise<unknown>): Pr
   }
 }
 
-async function within<T>(answer: Promise<T>): Promise<T> {
+async function within<T>(answer: Promise<T>, ms = ANSWER_WITHIN_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it did not answer within ${ANSWER_WITHIN_MS} ms`)), ANSWER_WITHIN_MS);
+    timer = setTimeout(() => reject(new Error(`the engine did not answer within ${ms} ms`)), ms);
   });
   try {
     return await Promise.race([answer, late]);

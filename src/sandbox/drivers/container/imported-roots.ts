@@ -25,6 +25,8 @@ export interface ImportedRootsOptions {
 export class ImportedRoots {
   readonly #options: ImportedRootsOptions;
   readonly #known = new Map<string, Promise<string>>();
+  /** Of those that are here. */
+  readonly #ids = new Map<string, string>();
 
   constructor(options: ImportedRootsOptions) {
     this.#options = options;
@@ -36,21 +38,18 @@ export class ImportedRoots {
     const known = this.#known.get(key) ?? this.#find(key, root);
     this.#known.set(key, known);
     try {
-      return await known;
+      const id = await known;
+      this.#ids.set(key, id);
+      return id;
     } catch (error) {
       this.#known.delete(key);
       throw error;
     }
   }
 
-  /** Somebody removed the image behind our back: the next call imports it again. */
+  /** The next call looks for the image anew. */
   forget(id: string): void {
-    for (const [key, known] of this.#known) {
-      known.then(
-        (other) => other === id && this.#known.delete(key),
-        () => {},
-      );
-    }
+    for (const [key, known] of this.#ids) if (known === id) this.#known.delete(key);
   }
 
   /** Removes what was made of layers that are gone. @returns how many */

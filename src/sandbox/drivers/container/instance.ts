@@ -150,6 +150,7 @@ export class ContainerInstance implements Instance {
       exec,
       hasShell: this.#hasShell,
       options: async () => await this.#containerOptions(exec),
+      notMade: (image) => this.#driver.roots.forget(image),
       prepare: async (id) => {
         if (!binds) await engine.put(id, packMounts(this.#spec.mounts, this.#user));
         if (this.#network.doors !== null) await this.#closeDoors(id, this.#network.doors);
