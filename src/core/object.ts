@@ -18,6 +18,8 @@ export interface BlobFacts {
 /** A blob that is on disk and durable, but that no row names yet. `inline` holds the bytes when they go into the row. */
 export interface StagedBlob extends BlobFacts {
   readonly inline: Uint8Array | null;
+  /** True for one whose `md5` and `blockCrc32c` are computed when they are asked for: who has another thread may do that there (`hashSmall`). */
+  readonly isUnhashed?: true;
 }
 
 /** An object version as readers see it. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { BLOCK_BYTES } from "../core/object.ts";
-import { crc32c } from "../s3/crc32c.ts";
+import { crc32c } from "../lib/crc32c.ts";
 import { BlobHash, blockMatches } from "./blob-hash.ts";
 
 const bytes = (count: number): Buffer =>

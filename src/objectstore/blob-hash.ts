@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { BlobFacts } from "../core/object.ts";
 import { BLOCK_BYTES } from "../core/object.ts";
-import { Crc32c, crc32c } from "../s3/crc32c.ts";
+import { Crc32c, crc32c } from "../lib/crc32c.ts";
 
 /** Computes what is kept about a blob while its bytes pass: size, MD5, and CRC32C of every 1 MiB block. */
 export class BlobHash {

@@ -5,6 +5,7 @@ import type { DiskSpace } from "./disk-space.ts";
 import type { Durability } from "./durability.ts";
 import { BodyHash } from "./hashing/body-hash.ts";
 import type { HashThread } from "./hashing/hash-thread.ts";
+import { UnhashedBlob } from "./unhashed-blob.ts";
 import { WriteBehind } from "./write-behind.ts";
 
 /** Written bytes are synced on the way, so that the sync at the end stays short and memory does not fill with unwritten pages. */
@@ -31,7 +32,7 @@ export class BlobWriter {
   /** @param announcedBytes 0 where nobody said */
   constructor(deps: WriterDeps, announcedBytes = 0) {
     this.#deps = deps;
-    this.#hash = new BodyHash(deps.hashing, announcedBytes);
+    this.#hash = new BodyHash(deps.hashing, announcedBytes, 0, announcedBytes <= deps.inlineBytes);
     this.#blobId = deps.folder.newId();
   }
 
@@ -46,6 +47,7 @@ export class BlobWriter {
     await this.#behind.settle();
     if (this.#fd === null && this.#hash.sizeBytes <= this.#deps.inlineBytes) {
       const inline = this.#behind.pending();
+      if (this.#hash.isLate) return new UnhashedBlob(this.#blobId, inline);
       await this.#hash.written([inline.slice()]);
       return { ...(await this.#hash.facts(this.#blobId)), inline };
     }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { Crc32c } from "./crc32c.ts";
+import { Crc32c } from "../lib/crc32c.ts";
 import { Crc64Nvme } from "./crc64nvme.ts";
 import { s3Error } from "./errors.ts";
 

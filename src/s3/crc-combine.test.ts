@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { crc32c } from "../lib/crc32c.ts";
 import { createChecksum } from "./checksums.ts";
 import { combineCrc, combineCrc32c, isCrc } from "./crc-combine.ts";
-import { crc32c } from "./crc32c.ts";
 
 const digestOf = (algorithm: string, bytes: Uint8Array): Buffer => {
   const hasher = createChecksum(algorithm);

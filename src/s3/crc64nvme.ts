@@ -1,4 +1,4 @@
-import { type Code, get, instantiate, leb, loop, signed, times } from "./wasm-code.ts";
+import { type Code, get, instantiate, leb, loop, signed, times } from "../lib/wasm-code.ts";
 
 /** The polynomial, bits reversed. @see NVM Express NVM Command Set Specification 1.0d, section 5.2.1.3.4 */
 const POLYNOMIAL = 0x9a6c9329ac4bc9b5n;

@@ -9,10 +9,13 @@ const THREADED_FROM_BYTES = 4 * 1024 * 1024;
 export class BodyHash {
   readonly #here: BlobHash | null;
   readonly #there: ThreadedHash | null;
+  /** Bytes are hashed when they are written; those that never are, by somebody else. */
+  readonly isLate: boolean;
   #size = 0;
 
   /** @param announcedBytes 0 where nobody said @param startsAt as in `BlobHash` */
-  constructor(thread: HashThread, announcedBytes: number, startsAt = 0) {
+  constructor(thread: HashThread, announcedBytes: number, startsAt = 0, isLate = false) {
+    this.isLate = isLate;
     this.#there = announcedBytes >= THREADED_FROM_BYTES ? thread.open(startsAt) : null;
     this.#here = this.#there === null ? new BlobHash(startsAt) : null;
   }
@@ -24,11 +27,12 @@ export class BodyHash {
   /** To be told of each piece as it comes. */
   arrived(piece: Uint8Array): void {
     this.#size += piece.length;
-    this.#here?.update(piece);
+    if (!this.isLate) this.#here?.update(piece);
   }
 
   /** To be told of the same pieces, in the same order, when nobody else needs them any more. Returns a promise only when the writer must wait. */
   written(pieces: readonly Uint8Array[]): void | Promise<void> {
+    if (this.isLate) for (const piece of pieces) this.#here?.update(piece);
     return this.#there?.add(pieces);
   }
 

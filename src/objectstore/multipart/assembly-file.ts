@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { SluiceError } from "../../core/errors.ts";
-import { crc32c } from "../../s3/crc32c.ts";
+import { crc32c } from "../../lib/crc32c.ts";
 import { s3Error } from "../../s3/errors.ts";
 import type { Part } from "../../state/object-calls.ts";
 import { READ } from "../blob-reader.ts";

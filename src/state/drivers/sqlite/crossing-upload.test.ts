@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { hashSmall } from "../../../lib/hash-small.ts";
 import type { Upload } from "../../state.ts";
 import { ADMIN, blob } from "../../testing/state-bench.ts";
 import { committedOf, committedRow, uploadInfo, uploadOf, uploadRow } from "./crossing-upload.ts";
@@ -49,8 +50,24 @@ it.each<[string, Upload]>([
   expect(crossing?.buffer.byteLength).toBe(sent.blockCrc32c.length + (sent.inline?.length ?? 0));
 });
 
+it("hashes on the other side what was not hashed on this one", () => {
+  const bytes = Uint8Array.of(116, 101, 120, 116);
+  const unhashed: Upload["blob"] = {
+    ...{ blobId: "b", sizeBytes: 4, inline: bytes, isUnhashed: true },
+    get md5(): string {
+      throw new Error("it was to be hashed elsewhere");
+    },
+    get blockCrc32c(): Uint8Array {
+      throw new Error("it was to be hashed elsewhere");
+    },
+  };
+  const row = uploadRow({ ...plain, blob: unhashed });
+  const { blob } = uploadOf(structuredClone(row));
+  expect(blob).toMatchObject({ ...hashSmall(bytes), inline: bytes });
+});
+
 it("takes the answer back as the worker gave it", () => {
   const placed = { versionId: "v7", isLatest: true, isDeleteMarker: false };
-  const answer = { object: { ...uploadInfo(plain, 7), ...placed }, jobIds: ["hash-1"] };
+  const answer = { object: { ...uploadInfo(plain, 7, plain.blob.md5), ...placed }, jobIds: ["hash-1"] };
   expect(committedOf(plain, structuredClone(committedRow(answer)))).toEqual(answer);
 });

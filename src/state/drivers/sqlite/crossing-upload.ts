@@ -1,6 +1,8 @@
-import type { ObjectInfo } from "../../../core/object.ts";
+import type { ObjectInfo, StagedBlob } from "../../../core/object.ts";
+import { hashSmall, type SmallHash } from "../../../lib/hash-small.ts";
 import type { CommittedUpload, Upload } from "../../state.ts";
 import { joinBytes, unlessEmpty } from "./crossing-bytes.ts";
+import { ownBytes } from "./staged-bytes.ts";
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -33,16 +35,24 @@ export type UploadRow = readonly [
 ];
 
 /** What the worker decided; all else is as it was asked. */
-export type CommittedRow = readonly [versionSeq: number, versionId: string, jobIds: readonly string[]];
+export type CommittedRow = readonly [versionSeq: number, versionId: string, etag: string, jobIds: readonly string[]];
 
 export function uploadRow(upload: Upload): UploadRow {
   const { blob, bucket, key, contentType, metadata, headers, checksums, tags, condition, lineage, at } = upload;
-  const { blobId, sizeBytes, md5, blockCrc32c, inline } = blob;
+  const { blobId, sizeBytes, inline } = blob;
+  const [md5, crcBytes, bytes] = hashedRow(blob);
   return [
-    ...([upload.by.subject, bucket, key, blobId, sizeBytes, md5, blockCrc32c.length, inline !== null] as const),
-    ...([joinBytes(blockCrc32c, inline), contentType, unlessEmpty(metadata), unlessEmpty(headers)] as const),
+    ...([upload.by.subject, bucket, key, blobId, sizeBytes, md5, crcBytes, inline !== null] as const),
+    ...([bytes, contentType, unlessEmpty(metadata), unlessEmpty(headers)] as const),
     ...([unlessEmpty(checksums), unlessEmpty(tags ?? {}), condition, lineage, at] as const),
   ];
+}
+
+/** What is not hashed yet is hashed where it arrives: that thread has the time. Its MD5 is empty until then. */
+function hashedRow(blob: StagedBlob): readonly [md5: string, crcBytes: number, bytes: Uint8Array] {
+  if (blob.isUnhashed === true && blob.inline !== null) return ["", 0, ownBytes(blob.inline)];
+  const { md5, blockCrc32c, inline } = blob;
+  return [md5, blockCrc32c.length, joinBytes(blockCrc32c, inline)];
 }
 
 export function uploadOf(row: UploadRow): NamedUpload {
@@ -53,7 +63,7 @@ export function uploadOf(row: UploadRow): NamedUpload {
     by: { subject },
     bucket,
     key,
-    blob: { blobId, sizeBytes, md5, blockCrc32c: bytes.subarray(0, crcBytes), inline },
+    blob: { blobId, sizeBytes, ...hashOf(md5, bytes.subarray(0, crcBytes), inline), inline },
     contentType,
     metadata: metadata ?? {},
     headers: headers ?? {},
@@ -65,21 +75,27 @@ export function uploadOf(row: UploadRow): NamedUpload {
   };
 }
 
+function hashOf(md5: string, blockCrc32c: Uint8Array, inline: Uint8Array | null): SmallHash {
+  return md5 === "" && inline !== null ? hashSmall(inline) : { md5, blockCrc32c };
+}
+
 export const committedRow = ({ object, jobIds }: CommittedUpload): CommittedRow => [
   object.versionSeq,
   object.versionId,
+  object.etag,
   jobIds,
 ];
 
-export function committedOf(upload: Upload, [versionSeq, versionId, jobIds]: CommittedRow): CommittedUpload {
+export function committedOf(upload: Upload, [versionSeq, versionId, etag, jobIds]: CommittedRow): CommittedUpload {
   const placed = { versionId, isLatest: true, isDeleteMarker: false };
-  return { object: { ...uploadInfo(upload, versionSeq), ...placed }, jobIds };
+  return { object: { ...uploadInfo(upload, versionSeq, etag), ...placed }, jobIds };
 }
 
 /** What an upload says of its object. */
 export function uploadInfo(
   upload: NamedUpload,
   versionSeq: number,
+  etag: string,
 ): Omit<ObjectInfo, "versionId" | "isLatest" | "isDeleteMarker"> {
   const { bucket, key, contentType, metadata, headers, checksums } = upload;
   return {
@@ -87,7 +103,7 @@ export function uploadInfo(
     key,
     versionSeq,
     sizeBytes: upload.blob.sizeBytes,
-    etag: upload.blob.md5,
+    etag,
     contentType,
     metadata,
     headers,

@@ -26,7 +26,7 @@ export function commitUpload(store: Store, upload: NamedUpload): CommittedUpload
     bucket,
     blob: addBlob(store, upload.blob, 1),
     lineage: upload.lineage,
-    info: uploadInfo(upload, store.tally.next("version")),
+    info: uploadInfo(upload, store.tally.next("version"), upload.blob.md5),
   });
   return { object: info, jobIds };
 }

@@ -47,7 +47,7 @@ const read = (name: CallName, ...args: unknown[]): unknown => handle(store, name
 function put(bucket: string, key: string): string {
   const facts = { contentType: "", metadata: {}, headers: {}, checksums: {}, condition: null, lineage: null, at: 1 };
   const done = write("commitUpload", ...uploadRow({ by: ADMIN, bucket, key, blob: blob(key), ...facts }));
-  return (done as CommittedRow)[2][0] ?? "";
+  return (done as CommittedRow)[3][0] ?? "";
 }
 
 function lease(jobId: string) {

@@ -9,7 +9,8 @@ export function ownBytes<Bytes extends Uint8Array | null>(bytes: Bytes): Bytes |
 }
 
 export function ownBlob(blob: StagedBlob): StagedBlob {
-  return { ...blob, blockCrc32c: ownBytes(blob.blockCrc32c), inline: ownBytes(blob.inline) };
+  const { blobId, sizeBytes, md5, blockCrc32c, inline } = blob;
+  return { blobId, sizeBytes, md5, blockCrc32c: ownBytes(blockCrc32c), inline: ownBytes(inline) };
 }
 
 export const ownOutputs = (outputs: readonly StagedOutput[]): StagedOutput[] =>
