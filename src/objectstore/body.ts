@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { SluiceError } from "../core/errors.ts";
+import { BodySha256 } from "../s3/body-sha256.ts";
 import { header } from "../s3/canonical-request.ts";
 import { checksumAlgorithm, createChecksum, type Hasher, readChecksum, readContentMd5 } from "../s3/checksums.ts";
 import { ChunkDecoder } from "../s3/chunk-decoder.ts";
@@ -44,11 +45,11 @@ export function openBody(
   source: AsyncIterable<Uint8Array> = arrivingBody(call.request.message, call.response),
 ): VerifiedBody {
   const { request, caller } = call;
-  const checks = bodyChecks(call);
+  const expectedBytes = announcedBytes(call);
+  const checks = bodyChecks(call, expectedBytes);
   if (compute !== null && !checks.some(({ algorithm }) => algorithm === compute)) {
     checks.push({ algorithm: compute, hasher: createChecksum(compute), expected: "compute" });
   }
-  const expectedBytes = announcedBytes(call);
   if (expectedBytes !== null && expectedBytes > MAX_OBJECT_BYTES) {
     throw s3Error("EntityTooLarge", `Cannot store the body: at most ${MAX_OBJECT_BYTES} bytes are allowed`);
   }
@@ -156,7 +157,7 @@ function verify(
 /** The check of a body whose hash is signed; no checksum header has this name. */
 const CONTENT_SHA256 = "content-sha256";
 
-function bodyChecks({ request, caller }: Call): Check[] {
+function bodyChecks({ request, caller }: Call, expectedBytes: number | null): Check[] {
   const checks: Check[] = [];
   for (const [name, values] of request.headers) {
     const algorithm = checksumAlgorithm(name);
@@ -166,7 +167,7 @@ function bodyChecks({ request, caller }: Call): Check[] {
   const { payload } = caller;
   if (payload.kind === "hashed") {
     const expected = Buffer.from(payload.sha256, "hex");
-    checks.push({ algorithm: CONTENT_SHA256, hasher: createHash("sha256"), expected });
+    checks.push({ algorithm: CONTENT_SHA256, hasher: new BodySha256(expectedBytes), expected });
   }
   if (payload.kind === "chunked") checks.push(...trailerChecks(payload.trailers));
   return checks;
