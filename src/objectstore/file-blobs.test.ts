@@ -136,8 +136,9 @@ describe("stage and read", () => {
     writeFileSync(pathOf(blob.blobId), all.subarray(0, 10));
     await expect(buffer(blobs.read(sourceOf(blob), 0, 5))).rejects.toMatchObject({ code: "DATA_CORRUPT" });
     const inline = await (await open({ inlineBytes: 100 })).stage(Readable.from([bytes(10)]));
+    const source = sourceOf(inline);
     inline.inline?.set([99], 3);
-    await expect(blobs.readSmall(sourceOf(inline))).rejects.toMatchObject({ code: "DATA_CORRUPT" });
+    await expect(blobs.readSmall(source)).rejects.toMatchObject({ code: "DATA_CORRUPT" });
   });
 
   it("say OBJECT_UNKNOWN for a blob that is gone", async () => {

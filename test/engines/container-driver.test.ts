@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +66,20 @@ describe("limits and guards of a real Podman", () => {
     ["files", "i=0; while [ $i -lt 500 ]; do : >f$i; i=$((i+1)); done; sleep 5", { files: 100 }],
   ] as const)("%s: ended by %s", async (limit, script, limits) => {
     expect(await bench.run(script, { limits })).toMatchObject({ limit });
+  });
+
+  test("disk: where files are copied all of them are counted, but not the input", async () => {
+    const copying = await open({ binds: false });
+    const blob = join(folder, "blob");
+    writeFileSync(blob, Buffer.alloc(2 * MIB));
+    const mounts = [{ kind: "blob", source: blob, target: "/work/input", readOnly: true }] as const;
+    const limits = { diskBytes: MIB };
+    const line = "0123456789012345678901234567890123456789012345678901234567890123";
+    const write = (files: number): string =>
+      `i=0; while [ $i -lt ${files} ]; do j=0; while [ $j -lt 8000 ]; do echo ${line}; j=$((j+1)); done >f$i; i=$((i+1)); done`;
+    expect(await copying.run(write(1), { limits, mounts })).toMatchObject({ exitCode: 0, limit: null });
+    expect(await copying.run(write(3), { limits, mounts })).toMatchObject({ limit: "disk" });
+    await copying.close();
   });
 
   test("processes are counted", async () => {

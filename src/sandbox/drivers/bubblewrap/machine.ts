@@ -3,6 +3,7 @@ import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readdirSync, st
 import { tmpdir } from "node:os";
 import { promisify } from "node:util";
 import { SluiceError } from "../../../core/errors.ts";
+import { errno } from "../../../lib/errno.ts";
 import { removeTree } from "../../../lib/remove-tree.ts";
 import { ownedName, ownerIsGone } from "./owned-name.ts";
 
@@ -58,7 +59,18 @@ function runtimePlaces(root: boolean): string[] {
 export async function removeLeftFolders(root: boolean): Promise<void> {
   for (const place of runtimePlaces(root)) {
     const left = readdirSync(place).filter((entry) => ownerIsGone(entry) && isOwnFolder(`${place}/${entry}`));
-    for (const entry of left) await removeTree(`${place}/${entry}`);
+    for (const entry of left) await removeWithOthers(`${place}/${entry}`);
+  }
+}
+
+/** Another server that starts now may be at it too, and each finds that something was just removed. */
+async function removeWithOthers(path: string): Promise<void> {
+  for (;;) {
+    try {
+      return await removeTree(path);
+    } catch (error) {
+      if (errno(error) !== "ENOENT") throw error;
+    }
   }
 }
 

@@ -41,7 +41,13 @@ export async function* readMembers(archive: Readable): AsyncGenerator<Member> {
   const reader = extract();
   archive.on("error", (error) => reader.destroy(error));
   archive.pipe(reader as unknown as NodeJS.WritableStream);
-  for await (const source of reader) {
-    yield { header: source.header, body: source as AsyncIterable<Uint8Array>, skip: () => source.resume() };
+  try {
+    for await (const source of reader) {
+      yield { header: source.header, body: source as AsyncIterable<Uint8Array>, skip: () => source.resume() };
+    }
+  } finally {
+    // Of who has seen enough, the sender need not go on.
+    archive.unpipe();
+    archive.destroy();
   }
 }

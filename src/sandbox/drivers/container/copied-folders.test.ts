@@ -81,10 +81,16 @@ test("links and devices are left out, and nothing goes through them", async () =
   expect(readdirSync(join(into, "link"))).toEqual(["file"]);
 });
 
-test("beyond the limits nothing is taken, and all is counted", async () => {
+test("what was mounted inside is not taken back", async () => {
+  const back = archive({ name: "job/in/file", type: "file", size: 0 }, { name: "job/out", type: "file", size: 0 });
+  expect(await unpackFolder(back, into, ROOMY, new Set(["in/file"]))).toEqual({ bytes: 0, files: 1 });
+  expect(readdirSync(into)).toEqual(["out"]);
+});
+
+test("beyond the limits nothing more is read", async () => {
   const many = archive(
     ...Array.from({ length: 50 }, (_, n) => ({ name: `job/f${n}`, type: "file" as const, size: 0 })),
   );
-  expect(await unpackFolder(many, into, { bytes: 10, files: 20 })).toEqual({ bytes: 0, files: 50 });
+  expect(await unpackFolder(many, into, { bytes: 10, files: 20 })).toEqual({ bytes: 0, files: 21 });
   expect(readdirSync(into)).toHaveLength(20);
 });

@@ -53,21 +53,30 @@ async function packTree(archive: Pack, source: string, target: string, options: 
 
 /** Puts what an archive holds in the place of what a folder holds. Only files and folders are taken: links and devices are no outputs. The archive is made of
  *  what a script left, so names are not trusted.
- *  @param limits beyond them nothing more is taken @returns what came */
-export async function unpackFolder(archive: Readable, folder: string, limits: FolderSize): Promise<FolderSize> {
+ *  @param limits beyond them nothing more is read @param leave paths in the folder that are not taken: what was mounted there @returns what came, over the limits where it was more */
+export async function unpackFolder(
+  archive: Readable,
+  folder: string,
+  limits: FolderSize,
+  leave: ReadonlySet<string> = new Set(),
+): Promise<FolderSize> {
   for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`, { recursive: true, force: true });
   let [bytes, files] = [0, 0];
   for await (const { header, body, skip } of readMembers(archive)) {
     const { type, name, size } = header;
     const inside = insideName(name);
+    if (leave.has(inside)) {
+      skip();
+      continue;
+    }
     files += 1;
     bytes += type === "file" ? size : 0;
-    const fits = bytes <= limits.bytes && files <= limits.files;
-    if (fits && type === "directory" && inside !== "")
-      mkdirSync(`${folder}/${inside}`, { recursive: true, mode: 0o700 });
-    if (fits && type === "file" && inside !== "") {
+    if (bytes > limits.bytes || files > limits.files) break;
+    if (type === "directory" && inside !== "") mkdirSync(`${folder}/${inside}`, { recursive: true, mode: 0o700 });
+    if (type === "file" && inside !== "") {
       mkdirSync(dirname(`${folder}/${inside}`), { recursive: true, mode: 0o700 });
-      await pipeline(Readable.from(body), createWriteStream(`${folder}/${inside}`, { flags: "wx", mode: FILE_MODE }));
+      const file = createWriteStream(`${folder}/${inside}`, { flags: "wx", mode: FILE_MODE });
+      await pipeline(Readable.from(body), file);
     } else skip();
   }
   return { bytes, files };

@@ -98,7 +98,13 @@ export class EngineDoctor {
           ? enforced("network-host")
           : missing("network-host", "The configuration does not allow it", "allow_host_network: true"),
         ...limitGuards(facts),
-        weaker("disk", "Looked at every 200 ms, the container's own layer every 2 s", ""),
+        weaker(
+          "disk",
+          binds
+            ? "Looked at every 200 ms, the container's own layer every 2 s"
+            : "One file is held by the kernel, all together are counted at the end",
+          "",
+        ),
         binds
           ? enforced("binds")
           : weaker("binds", `${facts.kind} does not see this machine's folders: inputs and outputs are copied`, ""),

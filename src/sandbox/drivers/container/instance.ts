@@ -156,9 +156,13 @@ export class ContainerInstance implements Instance {
         if (this.#network.doors !== null) await this.#closeDoors(id, this.#network.doors);
       },
       takeBack: async (id) => {
-        const changed = { bytes: id === null ? 0 : await engine.changedBytes(id), files: 0 };
-        if (id !== null && !binds) await this.#copyBack(id);
-        return addSizes(await this.#takeFolder(), binds ? changed : { bytes: 0, files: 0 });
+        if (binds) {
+          const changed = { bytes: id === null ? 0 : await engine.changedBytes(id), files: 0 };
+          return addSizes(await this.#takeFolder(), changed);
+        }
+        const copied = id === null ? { bytes: 0, files: 0 } : await this.#copyBack(id);
+        await this.#takeFolder();
+        return copied;
       },
       watched: binds ? workFolder : null,
       graceMs,
@@ -189,16 +193,18 @@ export class ContainerInstance implements Instance {
     });
   }
 
-  /** What a script has left goes over its limit at most by what it takes to see that. */
-  async #copyBack(id: string): Promise<void> {
+  /** What a script has left. @returns its size, which is over a limit where not all of it was taken */
+  async #copyBack(id: string): Promise<FolderSize> {
     const { limits, mounts } = this.#spec;
-    const left = { bytes: limits.diskBytes, files: limits.files };
-    for (const { source, target, readOnly, kind } of mounts) {
-      if (readOnly || kind !== "folder") continue;
-      const came = await unpackFolder(await this.#driver.engine.get(id, target), source, left);
-      left.bytes -= came.bytes;
-      left.files -= came.files;
+    const writable = mounts.filter(({ readOnly, kind }) => !readOnly && kind === "folder");
+    let all: FolderSize = { bytes: 0, files: 0 };
+    for (const { source, target } of writable) {
+      const left = { bytes: limits.diskBytes - all.bytes, files: limits.files - all.files };
+      const mounted = mounts.filter((mount) => mount.target.startsWith(`${target}/`));
+      const leave = new Set(mounted.map((mount) => mount.target.slice(target.length + 1)));
+      all = addSizes(all, await unpackFolder(await this.#driver.engine.get(id, target), source, left, leave));
     }
+    return all;
   }
 
   async #closeDoors(id: string, tools: NamespaceTools): Promise<void> {
