@@ -29,6 +29,17 @@ async function hasCgroups(): Promise<boolean> {
   return guards.find((guard) => guard.name === "cgroups")?.state === "enforced";
 }
 
+test("no more sandboxes are kept ready than jobs run at once, whatever services ask for", async () => {
+  const few = await SandboxBench.open("bubblewrap", { warmSlots: 2, uidBase: 310_000 });
+  const spec = { root: { kind: "host" }, network: "none", tenant: "many" } as const;
+  await few.sandbox.keepReady?.([
+    { ...spec, count: 1000 },
+    { ...spec, count: 1000 },
+  ]);
+  expect((await few.run("echo well")).out).toBe("well\n");
+  await few.close();
+});
+
 describe("limits", () => {
   test("memory: ended when the script takes too much, though parts of it would go on", async () => {
     const script = "head -c 300000000 /dev/zero | tail -c 290000000 >/dev/null; sleep 5; echo went on";

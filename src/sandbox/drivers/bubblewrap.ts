@@ -169,20 +169,30 @@ class BubblewrapSandbox implements Sandbox {
     return await this.#create(spec, this.#parts.options.visiblePath ?? AS_IT_IS, false);
   }
 
+  /** No more than jobs run at once: the others would never be of use. */
   async keepReady(wanted: readonly ReadySpec[]): Promise<void> {
     if (this.#closed || this.#parts.bwrap === null) return;
     await this.reclaim();
+    const { pool, options } = this.#parts;
+    let room = options.warmSlots ?? DEFAULT_WARM_SLOTS;
+    const kept = wanted.map((want) => {
+      const count = Math.min(want.count, room);
+      room -= count;
+      return { ...want, count, flavour: flavourOf(want) };
+    });
+    pool.keep(kept);
+    for (const want of kept) await this.#makeReady(want);
+  }
+
+  async #makeReady(want: ReadySpec): Promise<void> {
     const { pool } = this.#parts;
-    pool.keep(wanted.map((want) => ({ flavour: flavourOf(want), tenant: want.tenant, count: want.count })));
-    for (const want of wanted) {
-      this.#refuseNetwork(want);
-      const slots: Slot[] = [];
-      try {
-        while (slots.length < want.count) slots.push(await pool.take(flavourOf(want), want.tenant));
-        for (const slot of slots) await slot.ready(launcherKind(want, slot, this.#instances));
-      } finally {
-        for (const slot of slots) await pool.giveBack(slot);
-      }
+    this.#refuseNetwork(want);
+    const slots: Slot[] = [];
+    try {
+      while (slots.length < want.count) slots.push(await pool.take(flavourOf(want), want.tenant));
+      for (const slot of slots) await slot.ready(launcherKind(want, slot, this.#instances));
+    } finally {
+      for (const slot of slots) await pool.giveBack(slot);
     }
   }
 

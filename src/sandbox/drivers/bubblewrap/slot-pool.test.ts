@@ -80,6 +80,13 @@ test("idle launchers vanish after their time, but for those that are kept", asyn
   expect(warm(slots)).toEqual(["plain", "plain"]);
   await pool.coolIdle(performance.now() + 61_000);
   expect(slots.map(({ isWarm }) => isWarm)).toEqual([true, false]);
+  pool.keep([
+    { flavour: "plain", tenant: "a", count: 1 },
+    { flavour: "plain", tenant: "b", count: 1 },
+  ]);
+  const both = await run("plain", "plain");
+  await pool.coolIdle(performance.now() + 61_000);
+  expect(warm(both)).toEqual(["plain", "plain"]);
   pool.keep([]);
   await pool.coolIdle(performance.now() + 61_000);
   expect(warm(slots)).toEqual([]);

@@ -115,12 +115,14 @@ export class SlotPool {
     }
   }
 
-  /** One of the first so many that suit. */
+  /** One of the first so many that suit. Launchers without a network serve everybody, and add up. */
   #isKept(slot: Slot): boolean {
-    const kept = this.#kept.find(({ flavour, tenant }) => slot.suits(flavour, tenant));
-    if (kept === undefined) return false;
-    const all = [...this.#held, ...this.#idle].filter((other) => other.suits(kept.flavour, kept.tenant));
-    return all.toSorted((a, b) => a.index - b.index).indexOf(slot) < kept.count;
+    const suiting = this.#kept.filter(({ flavour, tenant }) => slot.suits(flavour, tenant));
+    const count = suiting.reduce((sum, kept) => sum + kept.count, 0);
+    const all = [...this.#held, ...this.#idle].filter((other) =>
+      suiting.some(({ flavour, tenant }) => other.suits(flavour, tenant)),
+    );
+    return all.toSorted((a, b) => a.index - b.index).indexOf(slot) < count && count > 0;
   }
 
   /** A slot whose processes do not die is never used again. */
