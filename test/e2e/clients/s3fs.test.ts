@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -22,13 +24,23 @@ const program = clientProgram("s3fs");
 const mounts = canMount();
 if (!mounts) console.warn("FUSE cannot mount here (no /dev/fuse, or no right to mount): the tests of s3fs are skipped");
 
-/** Root needs the right to mount, which containers take away; anybody else needs the program that has it. */
+/** Root needs the device and the right to mount, which containers take away; anybody else needs the program that has both. */
 function canMount(): boolean {
   if (!existsSync("/dev/fuse")) return false;
   if (process.getuid?.() !== 0) return existsSync("/usr/bin/fusermount") || existsSync("/usr/bin/fusermount3");
   const CAP_SYS_ADMIN = 1n << 21n;
   const rights = /CapEff:\s*([0-9a-f]+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
-  return (BigInt(`0x${rights}`) & CAP_SYS_ADMIN) !== 0n;
+  return (BigInt(`0x${rights}`) & CAP_SYS_ADMIN) !== 0n && canOpen("/dev/fuse");
+}
+
+/** A container may show the device and yet refuse to open it. */
+function canOpen(path: string): boolean {
+  try {
+    closeSync(openSync(path, "r+"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The mounted bucket is used as any folder is: by this process's own file calls, which s3fs turns into requests. */
