@@ -81,7 +81,7 @@ export class Run {
     );
     if (this.#options.limits.wallMs !== null) this.#startWallClock(this.#options.limits.wallMs);
     try {
-      const end = await this.#launch();
+      const end = this.#asKilled(await this.#launch());
       const behind = await this.#empty(end);
       const counts = slot.cgroup?.counts();
       const usage = this.#usageOf(counts);
@@ -118,6 +118,11 @@ export class Run {
     const end = slot.start(args, runFile);
     this.#launched = true;
     return end;
+  }
+
+  /** Some control groups refuse forks before they kill, and a shell may have ended by that: it was killed all the same. */
+  #asKilled(end: LaunchEnd): LaunchEnd {
+    return this.#killing === null ? end : { kind: "lost" };
   }
 
   #openOutputs(): JobOutput[] {
