@@ -16,8 +16,9 @@ async function untouchedAfter(script: string): Promise<string[]> {
   for (const name of ["folder", "out"]) mkdirSync(`${workFolder}/${name}`);
   writeFileSync(`${workFolder}/file`, "text");
   const instance = await bench.sandbox.create(bench.spec(workFolder, { outputFolder: `${workFolder}/out` }));
-  const { exitCode } = await bench.runIn(instance, script).finally(() => instance.destroy());
-  expect(exitCode).toBe(0);
+  const result = await bench.runIn(instance, script).finally(() => instance.destroy());
+  // A script that failed says why.
+  expect(result, result.out).toMatchObject({ exitCode: 0, limit: null });
   return [...instance.untouched()].toSorted();
 }
 
