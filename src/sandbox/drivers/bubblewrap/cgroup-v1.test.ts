@@ -53,13 +53,17 @@ describe.runIf(isV1)("control groups of version 1", () => {
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,
     });
+    // A shell that is refused a fork ends by itself, which may be before it is killed.
+    const gone = once(child, "exit");
     await group.join(child.pid ?? 0);
     await group.limit({ ...ROOMY_LIMITS, pids: 50 }, 4);
     group.begin();
     child.stdin?.end("go\n");
-    while (group.processes().length < 10) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (child.exitCode === null && group.processes().length < 10) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     group.kill();
-    await once(child, "exit");
+    await gone;
     for (let tries = 0; tries < 400 && group.processes().length > 0; tries += 1) {
       group.kill();
       await new Promise((resolve) => setTimeout(resolve, 5));
