@@ -1,6 +1,6 @@
 import { chmodSync, constants, copyFileSync, linkSync, lstatSync, lutimesSync, symlinkSync, utimesSync } from "node:fs";
 import { SluiceError } from "../core/errors.ts";
-import { onDisk, shownName, splitName } from "./member-name.ts";
+import { type BytePath, onDisk, shownName, splitName } from "./member-name.ts";
 import { type MergedFolder, MergedView, markBrought, readLink, type ShownFile } from "./merged-view.ts";
 import { readTar, type TarMember } from "./tar/read-tar.ts";
 import { invalidArchive } from "./tar/tar-header.ts";
@@ -134,6 +134,7 @@ class Layer {
         return;
       default:
         this.#view.hide(folder, name);
+        markBrought(folder);
         this.#leftOut += 1;
     }
   }
@@ -172,30 +173,23 @@ class Layer {
 
   /** A second name of a file that is there. The target is looked up as other names are, so that it lies in the view. */
   #putLink(member: TarMember, folder: MergedFolder, name: string): void {
-    const target = this.#targetOf(member);
-    const isItself = target.path === `${folder.path}/${name}`;
-    if (isItself) return;
-    if (!target.isOwn) {
-      this.#copyFromParent(target, folder, name);
-      return;
-    }
-    const path = this.#view.makeRoom(folder, name, target.kind);
-    try {
-      linkSync(onDisk(target.path), onDisk(path));
-    } catch (error) {
-      // The link has replaced the very folder that its target was in.
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") throw leadsNowhere(member);
-      throw error;
-    }
+    const { shown, place } = this.#targetOf(member);
+    const own = `${folder.path}/${name}`;
+    if (place === own) return;
+    // It replaces a folder that its target is in, which would go with it.
+    if (place.startsWith(`${own}/`)) throw leadsNowhere(member);
+    if (shown.isOwn) linkSync(onDisk(shown.path), onDisk(this.#view.makeRoom(folder, name, shown.kind)));
+    else this.#copyFromParent(shown, folder, name);
   }
 
-  #targetOf(member: TarMember): ShownFile {
+  /** @returns place: where it lies, or would lie, in the own tree */
+  #targetOf(member: TarMember): { readonly shown: ShownFile; readonly place: BytePath } {
     const parts = splitName(member.linkPath);
     const name = parts.pop();
     const folder = name === undefined ? null : this.#view.resolve(parts, false);
     const shown = folder === null || name === undefined ? null : this.#view.look(folder, name);
-    if (shown === null || shown.kind === "folder") throw leadsNowhere(member);
-    return shown;
+    if (folder === null || shown === null || shown.kind === "folder") throw leadsNowhere(member);
+    return { shown, place: `${folder.path}/${name}` };
   }
 
   /** What lies in another layer gets no further name there: parents are never written. */

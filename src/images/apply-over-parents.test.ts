@@ -73,6 +73,12 @@ describe("a layer over others holds only", () => {
       { own: ["a/", "a/x!"], merged: ["a/"] },
     ],
     [
+      "the folder that a device was put in, whose own mark spares it",
+      [file("a/x"), file("a/y")],
+      [tarMember("a/x", { flag: "3" }), file(".wh.a")],
+      { own: ["a/", "a/x!", "a/y!"], merged: ["a/"] },
+    ],
+    [
       "the whiteout, when the folder of another whiteout goes itself",
       [file("a/x"), file("a/y")],
       [file("a/.wh.x"), file(".wh.a")],
@@ -183,6 +189,7 @@ describe("nothing outside of a layer is written, with parents, by", () => {
     ["a name of the layer below", [folder("x")], [file("../layer-0/x/y")], null],
     ["a whiteout of the layer below", [folder("x")], [file("../.wh.layer-0")], null],
     ["a hard link to its own folder's content", [file("a/x")], [file("a/y"), hardLink("a", "a/y")], null],
+    ["a hard link to what its own folder has of a parent", [file("a/b/x")], [hardLink("a", "a/b/x")], null],
     [
       "a link to the whiteout's own place",
       [file("w")],
