@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { SluiceError } from "../../core/errors.ts";
+import { compileCache, ownProgram } from "../../lib/own-program.ts";
 
 const MAX_SAID_BYTES = 16 * 1024;
 /** Of V8, for what an archive makes a child keep in mind: names and folders of at most a million members. */
@@ -24,10 +25,14 @@ export async function runChild({ program, job, folder, input, signal }: ChildOpt
   signal?.throwIfAborted();
   const child = spawn(
     process.execPath,
-    [`--max-old-space-size=${HEAP_MIB}`, programPath(program), JSON.stringify(job)],
+    [
+      `--max-old-space-size=${HEAP_MIB}`,
+      fileURLToPath(ownProgram(`../${program}`, import.meta.url)),
+      JSON.stringify(job),
+    ],
     {
       cwd: folder,
-      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", UV_USE_IO_URING: "0" },
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", UV_USE_IO_URING: "0", ...compileCache() },
       stdio: [input ?? "ignore", "ignore", "pipe", "pipe"],
     },
   );
@@ -67,9 +72,4 @@ function died(program: string, end: string, said: string): SluiceError {
       details: { said: said.trim().slice(-2000) },
     },
   );
-}
-
-function programPath(program: string): string {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fileURLToPath(new URL(`../${program}.${extension}`, import.meta.url));
 }

@@ -1,6 +1,7 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { SluiceError } from "../../core/errors.ts";
 import type { BlobFacts } from "../../core/object.ts";
+import { startThread } from "../../lib/own-program.ts";
 import { takeMemory } from "../body-memory.ts";
 import type { FromHashWorker, ToHashWorker } from "./hash-messages.ts";
 
@@ -64,7 +65,7 @@ export class HashThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(workerUrl());
+    const worker = startThread("./hash-worker", import.meta.url);
     worker.unref();
     worker.on("message", (message: FromHashWorker) => this.#receive(message));
     worker.on("error", (cause) => {
@@ -136,11 +137,4 @@ export class ThreadedHash {
 /** The piece in memory of its own, which can be given to another thread: without a copy where nobody else has a part of it. */
 function ownPiece(piece: Uint8Array): Uint8Array {
   return takeMemory(piece) ? piece : new Uint8Array(piece);
-}
-
-/** Beside this file: `.ts` when Node strips types, `.js` in the built package. */
-function workerUrl(): URL {
-  return import.meta.url.endsWith(".ts")
-    ? new URL("./hash-worker.ts", import.meta.url)
-    : new URL("./hash-worker.js", import.meta.url);
 }

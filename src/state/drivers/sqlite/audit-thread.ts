@@ -1,7 +1,7 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { SluiceError } from "../../../core/errors.ts";
+import { startThread } from "../../../lib/own-program.ts";
 import type { StoreAudit } from "../../store-check-calls.ts";
-import { compileCache } from "./channel.ts";
 
 /** What an audit's thread is told. */
 export interface AuditOrder {
@@ -24,7 +24,7 @@ export class AuditThreads {
   run(asked: readonly number[], limit: number): Promise<StoreAudit> {
     if (this.#closed) return Promise.reject(stopping());
     const workerData: AuditOrder = { file: this.#file, asked, limit };
-    const worker = new Worker(workerUrl(), { workerData, env: { ...process.env, ...compileCache() } });
+    const worker = startThread("./audit-worker", import.meta.url, { workerData });
     this.#running.add(worker);
     return new Promise<StoreAudit>((resolve, reject) => {
       worker.once("message", resolve);
@@ -42,10 +42,3 @@ export class AuditThreads {
 
 const stopping = (): SluiceError =>
   new SluiceError("STOPPING", "Cannot look through the store: the server is stopping");
-
-/** Beside this file: `.ts` when Node strips types, `.js` in the built package. */
-function workerUrl(): URL {
-  return import.meta.url.endsWith(".ts")
-    ? new URL("./audit-worker.ts", import.meta.url)
-    : new URL("./audit-worker.js", import.meta.url);
-}

@@ -1,7 +1,6 @@
-import { getCompileCacheDir } from "node:module";
-import { dirname } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { SluiceError } from "../../../core/errors.ts";
+import { startThread } from "../../../lib/own-program.ts";
 import type { CommitNotice, StateStats } from "../../state.ts";
 import type { Answer, Call, CallName, CrossedError, FromWorker, Order, ToWorker, WorkerOptions } from "./calls.ts";
 
@@ -166,27 +165,10 @@ export class Channel {
 /** Starts the worker and waits until its database is open. @throws what kept it from opening */
 export async function openChannel(options: SqliteOptions): Promise<Channel> {
   const workerData: WorkerOptions = { file: options.file, reserveFile: options.reserveFile ?? null };
-  const worker = new Worker(workerUrl(), {
-    workerData,
-    resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_MB },
-    env: { ...process.env, ...compileCache() },
-  });
+  const resourceLimits = { maxYoungGenerationSizeMb: WORKER_YOUNG_MB };
+  const worker = startThread("./worker", import.meta.url, { workerData, resourceLimits });
   await opened(worker);
   return new Channel(worker, options.onFatal ?? endProcess);
-}
-
-/** A thread has the compile cache of the process only when its environment says so; without it each start strips the types of the worker's
- *  files anew, for which Node loads a WebAssembly program into the thread (30 MB and 200 ms). */
-export function compileCache(): { readonly NODE_COMPILE_CACHE?: string } {
-  const folder = getCompileCacheDir();
-  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
-}
-
-/** Beside this file: `.ts` when Node strips types, `.js` in the built package. */
-function workerUrl(): URL {
-  return import.meta.url.endsWith(".ts")
-    ? new URL("./worker.ts", import.meta.url)
-    : new URL("./worker.js", import.meta.url);
 }
 
 function opened(worker: Worker): Promise<void> {
