@@ -1,4 +1,5 @@
 import { lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SandboxBench } from "../../testing/sandbox-bench.ts";
 
@@ -78,7 +79,20 @@ test("a link in a folder's place leads no later run outside", async () => {
   expect(statSync(`${outside}/held`, { bigint: true }).ctimeNs).toBe(before.ctimeNs);
 });
 
+/** Since Linux 6.13 an inode that was looked at gets a fine time for its next change, except in the moment when the coarse clock has gone on. */
+const hasFineClock =
+  release()
+    .split(".", 2)
+    .map(Number)
+    .reduce((major, minor) => major * 1000 + minor) >= 6013;
+const TRIES = 20;
+
 test("what is untouched is told as without the list", async () => {
-  const { untouched } = await after("echo x >out/new; chmod 644 folder/held");
-  expect([...untouched].toSorted()).toSatisfy((names) => names.length === 0 || names.join() === ",file,folder");
+  const told: string[] = [];
+  for (let tries = 0; tries < (hasFineClock ? TRIES : 1) && told.length < 3; tries++) {
+    const { untouched } = await after("echo x >out/new; chmod 644 folder/held");
+    expect(["", "file", "folder"]).toEqual(expect.arrayContaining([...untouched]));
+    told.splice(0, told.length, ...untouched);
+  }
+  if (hasFineClock) expect(told.toSorted()).toEqual(["", "file", "folder"]);
 });
