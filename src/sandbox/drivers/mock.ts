@@ -12,6 +12,7 @@ import type {
   SandboxSpec,
   SandboxUsage,
 } from "../sandbox.ts";
+import { type SandboxRun, SerialInstance } from "../serial-instance.ts";
 
 /** How one run of the mock goes. Everything is optional: an empty one succeeds at once. */
 export interface MockOrder {
@@ -90,61 +91,53 @@ function fromEnvironment(exec: ExecOptions): MockOrder {
   return JSON.parse(exec.env.SLUICE_MOCK ?? "{}") as MockOrder;
 }
 
+type Behaviour = NonNullable<MockOptions["behaviour"]>;
 type Stop = { readonly signal: string; readonly limit: ExecResult["limit"] };
 
-class MockInstance implements Instance {
+class MockInstance extends SerialInstance<MockRun> {
   readonly #spec: SandboxSpec;
-  readonly #behaviour: NonNullable<MockOptions["behaviour"]>;
+  readonly #behaviour: Behaviour;
   readonly #gone: () => void;
-  #stopping: ((stop: Stop) => void) | null = null;
-  #running: Promise<ExecResult> | null = null;
-  #usage: SandboxUsage = { wallMs: 0, cpuMs: 0, memoryPeakBytes: 0 };
-  #destroyed = false;
 
-  constructor(spec: SandboxSpec, behaviour: NonNullable<MockOptions["behaviour"]>, gone: () => void) {
-    this.#spec = spec;
-    this.#behaviour = behaviour;
-    this.#gone = gone;
-  }
-
-  async exec(options: ExecOptions): Promise<ExecResult> {
-    if (this.#destroyed || this.#running !== null) {
-      throw new SluiceError("INTERNAL", "Cannot run in the sandbox: it runs something already or is destroyed");
-    }
-    const stopped = new Promise<Stop>((resolve) => {
-      this.#stopping = resolve;
-    });
-    this.#running = this.#run(options, stopped);
-    try {
-      return await this.#running;
-    } finally {
-      this.#running = null;
-      this.#stopping = null;
-    }
-  }
-
-  async stop(graceMs: number): Promise<void> {
-    this.#stopping?.({ signal: graceMs > 0 ? "SIGTERM" : "SIGKILL", limit: null });
-  }
-
-  async stats(): Promise<SandboxUsage> {
-    return this.#usage;
+  constructor(spec: SandboxSpec, behaviour: Behaviour, gone: () => void) {
+    super();
+    [this.#spec, this.#behaviour, this.#gone] = [spec, behaviour, gone];
   }
 
   untouched(): ReadonlySet<string> {
     return new Set();
   }
 
-  async destroy(): Promise<void> {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
-    this.#stopping?.({ signal: "SIGKILL", limit: null });
-    await this.#running?.catch(() => {});
-    this.#gone();
+  protected makeRun(options: ExecOptions): MockRun {
+    return new MockRun(this.#spec, this.#behaviour, options);
   }
 
-  async #run(options: ExecOptions, stopped: Promise<Stop>): Promise<ExecResult> {
-    const begun = performance.now();
+  protected async leave(): Promise<void> {
+    this.#gone();
+  }
+}
+
+class MockRun implements SandboxRun {
+  readonly #spec: SandboxSpec;
+  readonly #behaviour: Behaviour;
+  readonly #options: ExecOptions;
+  readonly #stopped = Promise.withResolvers<Stop>();
+  readonly #begun = performance.now();
+
+  constructor(spec: SandboxSpec, behaviour: Behaviour, options: ExecOptions) {
+    [this.#spec, this.#behaviour, this.#options] = [spec, behaviour, options];
+  }
+
+  stop(graceMs: number): void {
+    this.#stopped.resolve({ signal: graceMs > 0 ? "SIGTERM" : "SIGKILL", limit: null });
+  }
+
+  usage(): SandboxUsage {
+    return { wallMs: performance.now() - this.#begun, cpuMs: 0, memoryPeakBytes: 0 };
+  }
+
+  async result(): Promise<ExecResult> {
+    const options = this.#options;
     const order = await this.#behaviour(options, this.#spec);
     if (order.unavailable !== undefined) {
       throw new SluiceError("SANDBOX_UNAVAILABLE", `Cannot start a sandbox: ${order.unavailable}`);
@@ -153,10 +146,9 @@ class MockInstance implements Instance {
     if (order.errorLog !== undefined) {
       await options.onOutput(Buffer.from(order.errorLog), options.separateStdout ? "err" : "out");
     }
-    const stop = await this.#wait(order, stopped);
+    const stop = await this.#wait(order, this.#stopped.promise);
     if (stop === null) for (const [path, text] of Object.entries(order.files ?? {})) this.#write(path, text);
-    this.#usage = { wallMs: performance.now() - begun, cpuMs: 0, memoryPeakBytes: 0 };
-    return { ...ending(order, stop), notes: order.notes ?? [], usage: this.#usage };
+    return { ...ending(order, stop), notes: order.notes ?? [], usage: this.usage() };
   }
 
   /** Null when the run came to its own end. */

@@ -1,8 +1,9 @@
-import { SluiceError } from "../../../core/errors.ts";
 import { type InsideIds, imageUser } from "../../image-user.ts";
+import { LentFolder } from "../../lent-folder.ts";
 import type { OutboundTools } from "../../outbound/find-tools.ts";
-import type { ExecOptions, ExecResult, Instance, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
-import { addSizes, type FolderSize, type GivenFolder, giveFolder, takeFolderBack } from "../../work-folder.ts";
+import type { ExecOptions, ExecResult, SandboxSpec } from "../../sandbox.ts";
+import { SerialInstance } from "../../serial-instance.ts";
+import { addSizes, type FolderSize } from "../../work-folder.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
 import type { ImageRootSpec, ImageRoots } from "./image-root.ts";
 import { launcherKind } from "./launcher-kind.ts";
@@ -32,77 +33,43 @@ export interface InstanceDriver {
   readonly release: (slot: Slot, empty: boolean) => Promise<void>;
 }
 
-const NO_SIZE: FolderSize = { bytes: 0, files: 0 };
-const NOTHING_USED: SandboxUsage = { wallMs: 0, cpuMs: null, memoryPeakBytes: null };
-
 /** One sandbox in one slot. The work folder belongs to the slot's user from creation to the end of each run, and to the server
  *  in between and at last. */
-export class BubblewrapInstance implements Instance {
+export class BubblewrapInstance extends SerialInstance<Run> {
   readonly #driver: InstanceDriver;
   readonly #spec: SandboxSpec;
   readonly #slot: Slot;
-  #given: GivenFolder | null = null;
-  #untouched: ReadonlySet<string> | null = null;
+  readonly #folder: LentFolder;
   /** True when a run may have left something alive, or a pipe in other hands: the slot starts afresh then. */
   #unclean = false;
   #endedWell = false;
-  #run: Run | null = null;
-  #running: Promise<ExecResult> | null = null;
-  #usage = NOTHING_USED;
-  #destroyed: Promise<void> | null = null;
 
   constructor(driver: InstanceDriver, spec: SandboxSpec, slot: Slot) {
+    super();
     this.#driver = driver;
     this.#spec = spec;
     this.#slot = slot;
+    this.#folder = new LentFolder(spec, slot.user);
   }
 
   /** Gives the work folder to the slot's user. */
   async prepare(): Promise<void> {
-    const { workFolder, outputFolder, workEntries } = this.#spec;
-    // What a script has been in is looked at anew: a link may stand where a folder was.
-    const entries = this.#untouched === null ? (workEntries ?? null) : null;
-    this.#given = { times: new Map(), entries: null };
-    this.#given = await giveFolder(workFolder, this.#slot.user, outputFolder, entries);
-  }
-
-  async exec(options: ExecOptions): Promise<ExecResult> {
-    if (this.#destroyed !== null || this.#run !== null) {
-      throw new SluiceError("INTERNAL", "Cannot run in the sandbox: it runs something already or is destroyed");
-    }
-    const run = this.#makeRun(options);
-    this.#run = run;
-    this.#running = this.#finish(run);
-    return await this.#running;
-  }
-
-  async stop(graceMs: number): Promise<void> {
-    this.#run?.stop(graceMs);
-  }
-
-  async stats(): Promise<SandboxUsage> {
-    return this.#run?.usage() ?? this.#usage;
+    await this.#folder.give();
   }
 
   /** The script's processes by their ids on the machine, for the doctor's and the tests' eyes. */
   hostProcesses(): number[] {
-    return this.#run === null ? [] : this.#slot.scriptProcesses();
+    return this.isRunning ? this.#slot.scriptProcesses() : [];
   }
 
   untouched(): ReadonlySet<string> {
-    return this.#untouched ?? new Set();
+    return this.#folder.untouched;
   }
 
-  destroy(): Promise<void> {
-    this.#destroyed ??= this.#destroy();
-    return this.#destroyed;
-  }
-
-  async #finish(run: Run): Promise<ExecResult> {
+  protected override async finish(run: Run): Promise<ExecResult> {
     try {
-      if (this.#given === null) await this.prepare();
+      await this.#folder.give();
       const result = await run.result();
-      this.#usage = result.usage;
       this.#endedWell = result.exitCode === 0 && result.limit === null;
       // On the machine's network a script can hand its output pipe to another sandbox.
       this.#unclean ||= this.#spec.network === "host";
@@ -110,20 +77,16 @@ export class BubblewrapInstance implements Instance {
     } catch (error) {
       this.#unclean = true;
       throw error;
-    } finally {
-      this.#run = null;
     }
   }
 
-  async #destroy(): Promise<void> {
-    this.#run?.stop(0);
-    await this.#running?.catch(() => {});
+  protected async leave(): Promise<void> {
     let empty = false;
     try {
       if (this.#unclean) await this.#slot.killAll();
       // What counts for the slot is that nothing runs in it; a folder that cannot be taken back is its owner's loss.
       empty = true;
-      if (this.#given !== null) await this.#takeBack();
+      if (!this.#folder.isBack) await this.#folder.takeBack();
       if (this.#spec.root.kind === "image" && !this.#slot.root.isUnchanged) await this.#leaveRoot();
     } finally {
       await this.#driver.release(this.#slot, empty);
@@ -137,18 +100,10 @@ export class BubblewrapInstance implements Instance {
     else this.#slot.root.keptFor = key;
   }
 
-  /** What was touched in one run stays so, whatever the next one does. */
-  #note(untouched: ReadonlySet<string>): void {
-    const before = this.#untouched;
-    this.#untouched = before === null ? untouched : new Set([...untouched].filter((name) => before.has(name)));
-  }
-
+  /** @returns what the script may have filled: the folder and its root */
   async #takeBack(): Promise<FolderSize> {
-    const given = this.#given ?? { times: new Map(), entries: null };
-    const { size, untouched } = await takeFolderBack(this.#spec.workFolder, this.#slot.user, given);
-    this.#note(untouched);
-    this.#given = null;
-    return addSizes(size, this.#spec.root.kind === "image" ? await this.#slot.root.size() : NO_SIZE);
+    const size = await this.#folder.takeBack();
+    return this.#spec.root.kind === "image" ? addSizes(size, await this.#slot.root.size()) : size;
   }
 
   /** What else counts under RLIMIT_NPROC, which holds for a whole account: everything it runs now, ended processes that nobody has
@@ -157,7 +112,7 @@ export class BubblewrapInstance implements Instance {
     return OWN_PROCESSES + countOfUid(this.#slot.user?.uid ?? process.geteuid?.() ?? 0);
   }
 
-  #makeRun(exec: ExecOptions): Run {
+  protected makeRun(exec: ExecOptions): Run {
     const { limits, network } = this.#spec;
     const counted = this.#slot.cgroup !== null;
     const image = this.#spec.root.kind === "image" ? this.#imageParts(this.#spec.root) : null;

@@ -1,7 +1,9 @@
 import { SluiceError } from "../../../core/errors.ts";
 import { exitOf } from "../../exit-status.ts";
 import { LimitWatch } from "../../limit-watch.ts";
+import { type Limit, RunStop } from "../../run-stop.ts";
 import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
+import type { SandboxRun } from "../../serial-instance.ts";
 import { type FolderSize, sizeLimit } from "../../work-folder.ts";
 import type { CgroupCounts } from "./cgroup.ts";
 import { JobOutput } from "./job-output.ts";
@@ -9,8 +11,6 @@ import type { LaunchEnd } from "./launcher.ts";
 import { sendSignal } from "./signals.ts";
 import type { LauncherKind, Slot } from "./slot.ts";
 import { exceededLimit } from "./slot-limits.ts";
-
-type Limit = NonNullable<ExecResult["limit"]>;
 
 export interface RunOptions {
   readonly slot: Slot;
@@ -37,8 +37,6 @@ interface Counted {
   readonly counts: CgroupCounts | undefined;
 }
 
-/** Longest delay that a timer takes; longer ones would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** What is kept of the output to explain a sandbox that did not start. */
 const KEPT_OUTPUT_BYTES = 2048;
 
@@ -51,20 +49,21 @@ const KEPT_OUTPUT_BYTES = 2048;
  *  ```
  *  The first cause that stops it is the one reported. The result comes after ENDED: every process gone, all output delivered,
  *  the work folder back. */
-export class Run {
+export class Run implements SandboxRun {
   readonly #options: RunOptions;
-  #cause: { readonly limit: Limit | null } | null = null;
-  #failure: { readonly error: unknown } | null = null;
+  readonly #stop: RunStop;
   #launched = false;
-  #ended = false;
   #killing: Promise<void> | null = null;
-  #killTimer: NodeJS.Timeout | null = null;
   #firstOutput: Buffer | null = null;
-  #wallTimer: NodeJS.Timeout | null = null;
   #startedAt = 0;
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#stop = new RunStop({
+      terminate: () => this.#terminate(),
+      kill: () => this.#killSlot(),
+      graceMs: options.graceMs,
+    });
   }
 
   async result(): Promise<ExecResult> {
@@ -72,14 +71,13 @@ export class Run {
     await slot.ready(this.#options.kind);
     await slot.limit(this.#options.limits);
     this.#startedAt = performance.now();
-    if (this.#cause !== null) return this.#stoppedBeforeStart();
+    if (this.#stop.cause !== null) return await this.#stoppedBeforeStart();
     const outputs = this.#openOutputs();
     const { workFolder, limits } = this.#options;
     const watch = new LimitWatch(
       () => exceededLimit(slot, workFolder, limits),
-      (limit) => this.#kill(limit),
+      (limit) => this.#stop.stop(limit, 0),
     );
-    if (this.#options.limits.wallMs !== null) this.#startWallClock(this.#options.limits.wallMs);
     try {
       const end = this.#asKilled(await this.#launch());
       const behind = await this.#empty(end);
@@ -88,9 +86,8 @@ export class Run {
       for (const output of outputs) await output.finish();
       return await this.#conclude(end, behind, { usage, counts });
     } finally {
-      this.#ended = true;
+      this.#stop.ended();
       watch.stop();
-      for (const timer of [this.#wallTimer, this.#killTimer]) if (timer !== null) clearTimeout(timer);
       for (const output of outputs) output.close();
       slot.wipe();
     }
@@ -98,7 +95,7 @@ export class Run {
 
   /** SIGTERM to every process of the script, SIGKILL to all of the slot after `graceMs`. */
   stop(graceMs: number): void {
-    this.#stop(null, graceMs);
+    this.#stop.stop(null, graceMs);
   }
 
   usage(): SandboxUsage {
@@ -114,9 +111,10 @@ export class Run {
   }
 
   #launch(): Promise<LaunchEnd> {
-    const { slot, args, runFile } = this.#options;
+    const { slot, args, runFile, limits } = this.#options;
     const end = slot.start(args, runFile);
     this.#launched = true;
+    this.#stop.started(limits.wallMs);
     return end;
   }
 
@@ -131,7 +129,8 @@ export class Run {
       new JobOutput(
         path,
         (chunk) => this.#deliver(chunk, stream),
-        (error) => this.#fail(error),
+        // The run is worth nothing without its output.
+        (error) => this.#stop.fail(error),
       );
     const out = open(slot.outPath, "out");
     return exec.separateStdout ? [out, open(slot.errPath, "err")] : [out];
@@ -142,49 +141,22 @@ export class Run {
     return this.#options.exec.onOutput(chunk, stream);
   }
 
-  /** The consumer of the output failed: the run is worth nothing without it. */
-  #fail(error: unknown): void {
-    this.#failure ??= { error };
-    this.#stop(null, 0);
-  }
-
-  #kill(limit: Limit): void {
-    this.#stop(limit, 0);
-  }
-
-  #stop(limit: Limit | null, graceMs: number): void {
-    if (this.#ended) return;
-    this.#cause ??= { limit };
-    if (!this.#launched) return;
-    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
-    if (graceMs <= 0 || !this.#terminate()) this.#killSlot();
-    else this.#killTimer = setTimeout(() => this.#killSlot(), graceMs);
-  }
-
-  /** False when there is no script that could take a signal. Called by timers: an error becomes the run's. */
+  /** False when there is no script that could take a signal. */
   #terminate(): boolean {
     try {
       const pids = this.#options.slot.scriptProcesses();
       sendSignal(pids, "SIGTERM");
       return pids.length > 0;
     } catch (error) {
-      this.#failure ??= { error };
+      this.#stop.keep(error);
       return false;
     }
   }
 
   #killSlot(): void {
-    if (this.#ended || this.#killing !== null) return;
+    if (this.#killing !== null) return;
     this.#killing = this.#options.slot.killAll();
     this.#killing.catch(() => {});
-  }
-
-  #startWallClock(leftMs: number): void {
-    const now = Math.min(leftMs, MAX_TIMER_MS);
-    this.#wallTimer = setTimeout(() => {
-      if (leftMs > now) this.#startWallClock(leftMs - now);
-      else this.#stop("wall", this.#options.graceMs);
-    }, now);
   }
 
   /** Resolves when no process of the sandbox is left, with how many the script left behind. */
@@ -201,11 +173,11 @@ export class Run {
   }
 
   async #conclude(end: LaunchEnd, behind: number, { usage, counts }: Counted): Promise<ExecResult> {
-    if (this.#failure !== null) throw this.#failure.error;
+    this.#stop.throwFailure();
     const status = endStatus(end);
     const limit = await this.#limit(end, counts);
     const notes = behind === 0 ? [] : [behindNote(behind)];
-    if (limit === null && this.#cause === null && status.exitCode !== 0) this.#checkStarted(end);
+    if (limit === null && this.#stop.cause === null && status.exitCode !== 0) this.#checkStarted(end);
     return { ...status, limit, notes, usage };
   }
 
@@ -213,7 +185,7 @@ export class Run {
   async #limit(end: LaunchEnd, counts: CgroupCounts | undefined): Promise<Limit | null> {
     const { limits, takeBack } = this.#options;
     const size = await takeBack();
-    if (this.#cause !== null) return this.#cause.limit;
+    if (this.#stop.cause !== null) return this.#stop.cause.limit;
     if (counts !== undefined && counts.oomKills > 0) return "memory";
     const code = end.kind === "exited" ? end.code : null;
     const over = sizeLimit(size, { bytes: limits.diskBytes, files: limits.files });
@@ -236,9 +208,8 @@ export class Run {
 
   async #stoppedBeforeStart(): Promise<ExecResult> {
     await this.#options.takeBack();
-    this.#ended = true;
-    const usage = { wallMs: 0, cpuMs: 0, memoryPeakBytes: null };
-    return { exitCode: null, signal: "SIGKILL", limit: this.#cause?.limit ?? null, notes: [], usage };
+    this.#stop.ended();
+    return this.#stop.beforeStart();
   }
 }
 

@@ -1,13 +1,13 @@
 import type { ContainerCreateOptions } from "dockerode";
 import { exitOf } from "../../exit-status.ts";
 import { LimitWatch, type WatchedLimit } from "../../limit-watch.ts";
+import { type Limit, RunStop } from "../../run-stop.ts";
 import type { ExecOptions, ExecResult, SandboxLimits, SandboxUsage } from "../../sandbox.ts";
+import type { SandboxRun } from "../../serial-instance.ts";
 import { type FolderSize, measureFolder, sizeLimit } from "../../work-folder.ts";
 import { OUT_OF_MEMORY } from "./container-options.ts";
 import type { Engine } from "./engine.ts";
 import { readFrames } from "./read-frames.ts";
-
-type Limit = NonNullable<ExecResult["limit"]>;
 
 export interface ContainerRunOptions {
   readonly engine: Engine;
@@ -28,30 +28,29 @@ export interface ContainerRunOptions {
   readonly graceMs: number;
 }
 
-/** Longest delay that a timer takes; longer ones would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The size of what a container has changed in its root is dear to ask for. */
 const ROOT_SIZE_EVERY_LOOKS = 10;
 
 /** One run of a program in a container of its own.
  *
  *  The first cause that stops it is the one reported. The result comes when the container has ended, all output was delivered and the work folder is back. */
-export class ContainerRun {
+export class ContainerRun implements SandboxRun {
   readonly #options: ContainerRunOptions;
-  #cause: { readonly limit: Limit | null } | null = null;
-  #failure: { readonly error: unknown } | null = null;
+  readonly #stop: RunStop;
   #id: string | null = null;
-  #isStarted = false;
-  #isEnded = false;
   #startedAt = 0;
-  #wallMs = 0;
-  #killTimer: NodeJS.Timeout | null = null;
-  #wallTimer: NodeJS.Timeout | null = null;
+  /** Null while it runs. */
+  #wallMs: number | null = null;
   #looks = 0;
   #outOfMemory = false;
 
   constructor(options: ContainerRunOptions) {
     this.#options = options;
+    this.#stop = new RunStop({
+      terminate: () => this.#send("SIGTERM"),
+      kill: () => this.#send("SIGKILL"),
+      graceMs: options.graceMs,
+    });
   }
 
   async result(): Promise<ExecResult> {
@@ -77,26 +76,22 @@ export class ContainerRun {
       // Before its end is waited for it may fail.
       output.catch(() => {});
       this.#startedAt = performance.now();
-      if (this.#cause !== null) return await this.#stoppedBeforeStart();
+      if (this.#stop.cause !== null) return await this.#stoppedBeforeStart();
       await engine.start(id);
-      this.#isStarted = true;
-      if (limits.wallMs !== null) this.#startWallClock(limits.wallMs);
+      this.#stop.started(limits.wallMs);
       if (watched !== null) {
         watch = new LimitWatch(
           () => this.#exceeded(id, watched),
-          (limit) => this.#stop(limit, 0),
+          (limit) => this.#stop.stop(limit, 0),
         );
       }
-      // A stop may have come while it started.
-      if (this.#cause !== null) this.#send("SIGKILL");
       await output;
       const end = await engine.ended(id);
       this.#wallMs = performance.now() - this.#startedAt;
       return await this.#conclude(id, exitOf(end.exitCode), end.outOfMemory || this.#outOfMemory);
     } finally {
-      this.#isEnded = true;
+      this.#stop.ended();
       watch?.stop();
-      for (const timer of [this.#wallTimer, this.#killTimer]) if (timer !== null) clearTimeout(timer);
     }
   }
 
@@ -117,11 +112,11 @@ export class ContainerRun {
   }
 
   stop(graceMs: number): void {
-    this.#stop(null, graceMs);
+    this.#stop.stop(null, graceMs);
   }
 
   usage(): SandboxUsage {
-    const wallMs = this.#isEnded ? this.#wallMs : this.#startedAt === 0 ? 0 : performance.now() - this.#startedAt;
+    const wallMs = this.#wallMs ?? (this.#startedAt === 0 ? 0 : performance.now() - this.#startedAt);
     return { wallMs, cpuMs: null, memoryPeakBytes: null };
   }
 
@@ -129,7 +124,7 @@ export class ContainerRun {
   async #deliver(frames: AsyncIterable<Uint8Array>): Promise<void> {
     const { onOutput, separateStdout } = this.#options.exec;
     for await (const { stream, bytes } of readFrames(frames)) {
-      if (this.#failure !== null) continue;
+      if (this.#stop.hasFailed) continue;
       if (this.#options.hasShell && !separateStdout && stream === "err") {
         this.#outOfMemory ||= bytes.toString().includes(OUT_OF_MEMORY);
         continue;
@@ -138,35 +133,15 @@ export class ContainerRun {
         await onOutput(bytes, separateStdout ? stream : "out");
       } catch (error) {
         // The run is worth nothing without its output; what still comes is read, so that nothing waits for us.
-        this.#failure = { error };
-        this.#stop(null, 0);
+        this.#stop.fail(error);
       }
     }
   }
 
-  #stop(limit: Limit | null, graceMs: number): void {
-    if (this.#isEnded) return;
-    this.#cause ??= { limit };
-    if (!this.#isStarted) return;
-    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
-    this.#send(graceMs > 0 ? "SIGTERM" : "SIGKILL");
-    if (graceMs > 0) this.#killTimer = setTimeout(() => this.#send("SIGKILL"), graceMs);
-  }
-
-  /** Called by timers: an error becomes the run's. */
-  #send(signal: NodeJS.Signals): void {
-    if (this.#id === null) return;
-    this.#options.engine.signal(this.#id, signal).catch((error: unknown) => {
-      this.#failure ??= { error };
-    });
-  }
-
-  #startWallClock(leftMs: number): void {
-    const now = Math.min(leftMs, MAX_TIMER_MS);
-    this.#wallTimer = setTimeout(() => {
-      if (leftMs > now) this.#startWallClock(leftMs - now);
-      else this.#stop("wall", this.#options.graceMs);
-    }, now);
+  #send(signal: NodeJS.Signals): boolean {
+    if (this.#id === null) return false;
+    this.#options.engine.signal(this.#id, signal).catch((error: unknown) => this.#stop.keep(error));
+    return true;
   }
 
   async #exceeded(id: string, folder: string): Promise<WatchedLimit | null> {
@@ -184,9 +159,10 @@ export class ContainerRun {
     outOfMemory: boolean,
   ): Promise<ExecResult> {
     const size = await this.#options.takeBack(id);
-    if (this.#failure !== null) throw this.#failure.error;
-    const limit = this.#cause === null ? this.#limit(size, status, outOfMemory) : this.#cause.limit;
-    return { ...status, limit, notes: [], usage: { wallMs: this.#wallMs, cpuMs: null, memoryPeakBytes: null } };
+    this.#stop.throwFailure();
+    const { cause } = this.#stop;
+    const limit = cause === null ? this.#limit(size, status, outOfMemory) : cause.limit;
+    return { ...status, limit, notes: [], usage: this.usage() };
   }
 
   #limit(size: FolderSize, { signal }: Pick<ExecResult, "signal">, outOfMemory: boolean): Limit | null {
@@ -197,12 +173,6 @@ export class ContainerRun {
 
   async #stoppedBeforeStart(): Promise<ExecResult> {
     await this.#options.takeBack(null);
-    return {
-      exitCode: null,
-      signal: "SIGKILL",
-      limit: this.#cause?.limit ?? null,
-      notes: [],
-      usage: { wallMs: 0, cpuMs: null, memoryPeakBytes: null },
-    };
+    return this.#stop.beforeStart();
   }
 }

@@ -3,18 +3,13 @@ import { SluiceError } from "../../../core/errors.ts";
 import { namesOf, shownAt } from "../../../lib/overlay-lookup.ts";
 import { isOverlayProgram } from "../../../lib/overlay-program.ts";
 import { imageUser } from "../../image-user.ts";
+import { LentFolder } from "../../lent-folder.ts";
 import { blockedNetworks } from "../../outbound/blocked-networks.ts";
 import { closeDoors } from "../../outbound/close-doors.ts";
 import type { NamespaceTools } from "../../outbound/find-tools.ts";
-import type { ExecOptions, ExecResult, Instance, SandboxRoot, SandboxSpec, SandboxUsage } from "../../sandbox.ts";
-import {
-  addSizes,
-  type FolderSize,
-  type FolderUser,
-  type GivenFolder,
-  giveFolder,
-  takeFolderBack,
-} from "../../work-folder.ts";
+import type { ExecOptions, ExecResult, SandboxRoot, SandboxSpec } from "../../sandbox.ts";
+import { SerialInstance } from "../../serial-instance.ts";
+import { addSizes, type FolderSize, type FolderUser } from "../../work-folder.ts";
 import { containerOptions } from "./container-options.ts";
 import { ContainerRun } from "./container-run.ts";
 import { packMounts, unpackFolder } from "./copied-folders.ts";
@@ -48,100 +43,50 @@ export interface ContainerDriver {
 
 /** Who the server is, as far as engines care. */
 const [OWN_UID, OWN_GID] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
-const NOTHING_USED: SandboxUsage = { wallMs: 0, cpuMs: null, memoryPeakBytes: null };
 
 /** A place for containers that run one after the other on one work folder. */
-export class ContainerInstance implements Instance {
+export class ContainerInstance extends SerialInstance<ContainerRun> {
   readonly #driver: ContainerDriver;
   readonly #spec: SandboxSpec & { readonly root: ImageRootSpec };
   readonly #network: EngineNetwork;
   readonly #user: FolderUser;
-  /** Who the folder is given to; null where who runs inside is who the server is. */
-  readonly #givenTo: FolderUser | null;
+  readonly #folder: LentFolder;
   readonly #hasShell: boolean;
-  #given: GivenFolder | null = null;
-  #untouched: ReadonlySet<string> | null = null;
-  #run: ContainerRun | null = null;
-  #running: Promise<ExecResult> | null = null;
-  #usage = NOTHING_USED;
-  #destroyed: Promise<void> | null = null;
 
   /** @throws SluiceError IMAGE_UNSUPPORTED for a USER that the image does not know */
   constructor(driver: ContainerDriver, spec: SandboxSpec & { readonly root: ImageRootSpec }, network: EngineNetwork) {
+    super();
     [this.#driver, this.#spec, this.#network] = [driver, spec, network];
     const isOwnUser = driver.facts.isRootless || OWN_UID !== 0;
     this.#user = isOwnUser ? ownUser(driver.facts) : imageUser(spec.root.user, spec.root.layers);
     this.#hasShell = isOverlayProgram("/bin/sh", spec.root.layers);
-    this.#givenTo = isOwnUser || !driver.binds ? null : this.#user;
+    this.#folder = new LentFolder(spec, isOwnUser || !driver.binds ? null : this.#user);
   }
 
   /** Gives the work folder to who runs inside. */
   async prepare(): Promise<void> {
-    const { workFolder, outputFolder, workEntries } = this.#spec;
-    const entries = this.#untouched === null ? (workEntries ?? null) : null;
-    this.#given = { times: new Map(), entries: null };
-    this.#given = await giveFolder(workFolder, this.#givenTo, outputFolder, entries);
-  }
-
-  async exec(options: ExecOptions): Promise<ExecResult> {
-    if (this.#destroyed !== null || this.#run !== null) {
-      throw new SluiceError("INTERNAL", "Cannot run in the sandbox: it runs something already or is destroyed");
-    }
-    const run = this.#makeRun(options);
-    this.#run = run;
-    this.#running = this.#finish(run);
-    return await this.#running;
-  }
-
-  async stop(graceMs: number): Promise<void> {
-    this.#run?.stop(graceMs);
-  }
-
-  async stats(): Promise<SandboxUsage> {
-    return this.#run?.usage() ?? this.#usage;
+    await this.#folder.give();
   }
 
   untouched(): ReadonlySet<string> {
     // What was copied is another file.
-    return this.#driver.binds ? (this.#untouched ?? new Set()) : new Set();
+    return this.#driver.binds ? this.#folder.untouched : new Set();
   }
 
-  destroy(): Promise<void> {
-    this.#destroyed ??= this.#destroy();
-    return this.#destroyed;
+  protected override async finish(run: ContainerRun): Promise<ExecResult> {
+    await this.#folder.give();
+    return await run.result();
   }
 
-  async #finish(run: ContainerRun): Promise<ExecResult> {
+  protected async leave(): Promise<void> {
     try {
-      if (this.#given === null) await this.prepare();
-      const result = await run.result();
-      this.#usage = result.usage;
-      return result;
-    } finally {
-      this.#run = null;
-    }
-  }
-
-  async #destroy(): Promise<void> {
-    this.#run?.stop(0);
-    await this.#running?.catch(() => {});
-    try {
-      if (this.#given !== null) await this.#takeFolder();
+      if (!this.#folder.isBack) await this.#folder.takeBack();
     } finally {
       this.#driver.release();
     }
   }
 
-  async #takeFolder(): Promise<FolderSize> {
-    const given = this.#given ?? { times: new Map(), entries: null };
-    const { size, untouched } = await takeFolderBack(this.#spec.workFolder, this.#givenTo, given);
-    const before = this.#untouched;
-    this.#untouched = before === null ? untouched : new Set([...untouched].filter((name) => before.has(name)));
-    this.#given = null;
-    return size;
-  }
-
-  #makeRun(exec: ExecOptions): ContainerRun {
+  protected makeRun(exec: ExecOptions): ContainerRun {
     const { engine, binds, graceMs } = this.#driver;
     const { workFolder, limits } = this.#spec;
     return new ContainerRun({
@@ -158,10 +103,10 @@ export class ContainerInstance implements Instance {
       takeBack: async (id) => {
         if (binds) {
           const changed = { bytes: id === null ? 0 : await engine.changedBytes(id), files: 0 };
-          return addSizes(await this.#takeFolder(), changed);
+          return addSizes(await this.#folder.takeBack(), changed);
         }
         const copied = id === null ? { bytes: 0, files: 0 } : await this.#copyBack(id);
-        await this.#takeFolder();
+        await this.#folder.takeBack();
         return copied;
       },
       watched: binds ? workFolder : null,
