@@ -28,8 +28,8 @@ export async function programVersion(program: string, flag: string): Promise<str
   }
 }
 
-/** Programs that Sluice runs on, and those that the demo's scripts call. */
-/** @param driver of the sandboxes: without containers they need bubblewrap */
+/** Programs that Sluice runs on, and those that the demo's scripts call.
+ *  @param driver of the sandboxes: only one of them needs bubblewrap */
 export async function checkPrograms(driver: string, version = programVersion): Promise<MachineCheck[]> {
   const setup = "bash scripts/setup.sh";
   const [bwrap, magick, ffmpeg] = await Promise.all([

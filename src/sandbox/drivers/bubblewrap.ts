@@ -3,6 +3,7 @@ import { SluiceError } from "../../core/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { findOutboundTools } from "../outbound/find-tools.ts";
 import type { Instance, ReadySpec, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
+import { requireFreeId } from "../sandbox-id.ts";
 import { writeCallFilter } from "./bubblewrap/call-filter.ts";
 import { openCgroups } from "./bubblewrap/cgroup-detect.ts";
 import { Doctor } from "./bubblewrap/doctor.ts";
@@ -119,8 +120,6 @@ interface Parts {
   readonly runtimeFolder: string;
 }
 
-const ID = /^[A-Za-z0-9._-]{1,200}$/;
-
 class BubblewrapSandbox implements Sandbox {
   readonly driver = "bubblewrap";
   readonly #parts: Parts;
@@ -224,9 +223,7 @@ class BubblewrapSandbox implements Sandbox {
         `Cannot make a sandbox: bubblewrap is not installed (${INSTALL_LINE})`,
       );
     }
-    if (!ID.test(spec.id) || this.#living.has(spec.id)) {
-      throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
-    }
+    requireFreeId(spec.id, this.#living);
     await this.reclaim();
     const slot = await this.#parts.pool.take(flavourOf(spec), spec.tenant, reuseKey(spec));
     this.#living.add(spec.id);

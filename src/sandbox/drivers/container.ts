@@ -5,6 +5,7 @@ import type { NetworkMode } from "../../core/service.ts";
 import type { Log } from "../../lib/log.ts";
 import { findNamespaceTools } from "../outbound/find-tools.ts";
 import type { Instance, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
+import { requireFreeId } from "../sandbox-id.ts";
 import { SERVER_LABEL } from "./container/container-options.ts";
 import { EngineDoctor } from "./container/doctor.ts";
 import { Engine, type EngineFacts } from "./container/engine.ts";
@@ -35,8 +36,6 @@ export interface ContainerOptions {
 }
 
 const DEFAULT_GRACE_MS = 2_000;
-const ID = /^[A-Za-z0-9._-]{1,200}$/;
-
 /** Runs attempts in containers of Docker or Podman, by the Docker Engine API. Images come from Sluice's own store. Where there is no engine, every call says so. */
 export async function containerSandbox(options: ContainerOptions): Promise<Sandbox> {
   return new ContainerSandbox(options, new Engine(options.socketPath ?? findEngineSocket(process.env)));
@@ -82,9 +81,7 @@ class ContainerSandbox implements Sandbox {
 
   async create(spec: SandboxSpec): Promise<Instance> {
     if (this.#closed) throw new SluiceError("STOPPING", "Cannot make a sandbox: the driver is closed");
-    if (!ID.test(spec.id) || this.#living.has(spec.id)) {
-      throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
-    }
+    requireFreeId(spec.id, this.#living);
     const { root } = spec;
     if (root.kind === "host") {
       throw new SluiceError(

@@ -12,6 +12,7 @@ import type {
   SandboxSpec,
   SandboxUsage,
 } from "../sandbox.ts";
+import { requireFreeId } from "../sandbox-id.ts";
 import { type SandboxRun, SerialInstance } from "../serial-instance.ts";
 
 /** How one run of the mock goes. Everything is optional: an empty one succeeds at once. */
@@ -70,9 +71,7 @@ class MockSandbox implements Sandbox {
         `Cannot give the sandbox network '${spec.network}': the mock was told to have none`,
       );
     }
-    if (this.#living.has(spec.id)) {
-      throw new SluiceError("INTERNAL", `Cannot make a sandbox: its id '${spec.id}' is not valid or is in use`);
-    }
+    requireFreeId(spec.id, this.#living);
     this.#living.add(spec.id);
     const behaviour = this.#options.behaviour ?? fromEnvironment;
     return new MockInstance(spec, behaviour, () => this.#living.delete(spec.id));

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { copyProgram } from "../copy-program.ts";
 import type { SandboxRoot } from "../sandbox.ts";
 
 export const IMAGES_UID = 199_999;
@@ -28,15 +29,6 @@ export function imageRoot(layers: readonly string[], user = ""): SandboxRoot {
     layers,
     user,
   };
-}
-
-function copyProgram(path: string, root: string): void {
-  const libraries = execFileSync("ldd", [path], { encoding: "utf8" }).match(/\/lib[^ )]*/g) ?? [];
-  for (const file of [path, ...libraries]) {
-    mkdirSync(dirname(root + file), { recursive: true });
-    copyFileSync(file, root + file);
-    chmodSync(root + file, 0o755);
-  }
 }
 
 function writeIn(root: string, path: string, text: string): void {

@@ -1,7 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, realpathSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, mkdirSync, mkdtempSync } from "node:fs";
 import { removeTree } from "../../../lib/remove-tree.ts";
+import { copyProgram } from "../../copy-program.ts";
 import { enforced, missing, weaker } from "../../guards.ts";
 import type { Guard, Instance, SandboxReport, SandboxSpec } from "../../sandbox.ts";
 import type { Engine, EngineFacts } from "./engine.ts";
@@ -54,7 +53,8 @@ export class EngineDoctor {
     const folder = mkdtempSync(`${this.#options.probeFolder}/doctor-`);
     chmodSync(folder, 0o711);
     try {
-      const layers = [makeRoot(`${folder}/layer`)];
+      const layers = [`${folder}/layer`];
+      copyProgram("/bin/sh", `${folder}/layer`);
       const seen = await this.#run(folder, layers, "none");
       if (seen.why !== null) return broken(seen.why);
       const outbound = machine.outbound === null ? null : await this.#run(folder, layers, "outbound");
@@ -194,17 +194,4 @@ function limitGuards({ limitsMemory, limitsPids, limitsCpu, kind }: EngineFacts)
   const guard = (name: string, holds: boolean): Guard =>
     holds ? enforced(name) : missing(name, `${kind} has no control group for it here`, "");
   return [guard("memory", limitsMemory), guard("pids", limitsPids), guard("cpu", limitsCpu)];
-}
-
-/** A root with this machine's shell and what it loads. */
-function makeRoot(layer: string): string {
-  const put = (path: string): void => {
-    mkdirSync(dirname(layer + path), { recursive: true });
-    copyFileSync(realpathSync(path), layer + path);
-    chmodSync(layer + path, 0o755);
-  };
-  put("/bin/sh");
-  const libraries = execFileSync("ldd", ["/bin/sh"], { encoding: "utf8" }).match(/\/[^ )]+/g) ?? [];
-  for (const path of new Set(libraries.filter((name) => !name.endsWith(":")))) put(path);
-  return layer;
 }

@@ -15,7 +15,6 @@ export interface EngineFacts {
   readonly limitsSwap: boolean;
   readonly limitsPids: boolean;
   readonly limitsCpu: boolean;
-  readonly filtersCalls: boolean;
 }
 
 export interface ContainerEnd {
@@ -60,7 +59,6 @@ export class Engine {
       limitsSwap: info.SwapLimit === true,
       limitsPids: info.PidsLimit === true,
       limitsCpu: info.CpuCfsQuota === true,
-      filtersCalls: says("seccomp"),
     };
   }
 
@@ -103,7 +101,7 @@ export class Engine {
     const container = this.#docker.getContainer(id);
     const stream: NodeJS.ReadWriteStream = await call(
       "read a container's output",
-      container.attach({ stream: true, stdout: true, stderr: true }),
+      within(container.attach({ stream: true, stdout: true, stderr: true }), WORK_WITHIN_MS),
     );
     return stream as Duplex;
   }
@@ -114,13 +112,16 @@ export class Engine {
     const statusCodes = { 204: true, 304: true } as unknown as Record<number, string>;
     await call(
       "prepare a container",
-      new Promise<void>((resolve, reject) => {
-        this.#docker.modem.dial({ path, method: "POST", statusCodes, options: {} } as never, (error: unknown) =>
-          error ? reject(error) : resolve(),
-        );
-      }),
+      within(
+        new Promise<void>((resolve, reject) => {
+          this.#docker.modem.dial({ path, method: "POST", statusCodes, options: {} } as never, (error: unknown) =>
+            error ? reject(error) : resolve(),
+          );
+        }),
+        WORK_WITHIN_MS,
+      ),
     );
-    const { State } = await call("look at a container", this.#docker.getContainer(id).inspect());
+    const { State } = await call("look at a container", within(this.#docker.getContainer(id).inspect()));
     return State.Pid;
   }
 
@@ -146,7 +147,7 @@ export class Engine {
     const container = this.#docker.getContainer(id);
     const seen = await call(
       "look at a container",
-      container.inspect({ size: true } as never) as unknown as Promise<object>,
+      within(container.inspect({ size: true } as never) as unknown as Promise<object>),
     );
     return (seen as { SizeRw?: number }).SizeRw ?? 0;
   }

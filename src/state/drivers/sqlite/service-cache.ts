@@ -98,7 +98,13 @@ export class ServiceCache {
 }
 
 /** What revisions of before 0.2 do not say. */
-const BEFORE_IMAGES = { imageDigest: null, imagePullSecrets: [], imagePrefetch: false, minInstances: 0, reuse: false };
+const NOT_SAID_BEFORE = {
+  imageDigest: null,
+  imagePullSecrets: [],
+  imagePrefetch: false,
+  minInstances: 0,
+  reuse: false,
+};
 
 export function toRevision(row: RevisionRow): Revision {
   return {
@@ -106,7 +112,7 @@ export function toRevision(row: RevisionRow): Revision {
     service: row.service,
     owner: row.owner,
     createdAt: row.created_at,
-    spec: { ...BEFORE_IMAGES, ...(JSON.parse(row.spec) as Service) },
+    spec: { ...NOT_SAID_BEFORE, ...(JSON.parse(row.spec) as Service) },
   };
 }
 
