@@ -39,12 +39,9 @@ export async function checkPrograms(driver: string, version = programVersion): P
   ]);
   return [
     { name: "node", state: "good", found: process.versions.node, mend: "" },
-    program(
-      "bubblewrap",
-      bwrap,
-      driver === "bubblewrap" ? "missing" : "weaker",
-      `${setup}   (or install the package "bubblewrap")`,
-    ),
+    ...(driver === "bubblewrap"
+      ? [program("bubblewrap", bwrap, "missing", `${setup}   (or install the package "bubblewrap")`)]
+      : []),
     program("imagemagick", magick, "weaker", `${setup}   (the demo's pictures need it)`),
     program("ffmpeg", ffmpeg, "weaker", `${setup}   (examples/video needs it)`),
   ];
