@@ -37,13 +37,6 @@ export const ENGINE_KEYS: readonly KeyRow[] = [
   warns("total_cpu", CPU, "", "cores of all jobs of the service together", "use concurrency"),
   warns("ephemeral_storage_request", BYTES, "", "disk to reserve", "use disk"),
   warns("enable_sgx", BOOLEAN, false, "an SGX enclave for each job", "it has no SGX enclaves"),
-  warns(
-    "synchronous",
-    { is: "section", section: "synchronous" },
-    {},
-    "scaling of synchronous calls",
-    "it keeps no instances warm",
-  ),
   warns("vo", TEXT, "", "virtual organisation of the users", "it knows no virtual organisations"),
   warns(
     "allowed_users",

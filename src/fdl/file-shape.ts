@@ -3,16 +3,27 @@ import type { Path, TreeMap, TreeNode } from "../lib/tree.ts";
 import type { Findings } from "./findings.ts";
 import { rowOf } from "./key-table.ts";
 
+/** A service, still unread, and whose words it is written in. */
+export type WrittenService = {
+  readonly clusterId: string;
+  readonly node: TreeMap;
+  readonly path: Path;
+} & (
+  | { readonly dialect: "oscar" | "aws" }
+  /** SCAR's first files, where a function's name stands above it. */
+  | { readonly dialect: "scar"; readonly name: string }
+);
+
 /** The parts of an FDL document, still unread. */
 export interface FileShape {
-  readonly services: readonly { readonly clusterId: string; readonly node: TreeMap; readonly path: Path }[];
+  readonly services: readonly WrittenService[];
   readonly storageProviders: TreeNode | null;
   readonly clusters: TreeNode | null;
 }
 
 const TOP_KEYS = ["functions", "storage_providers", "clusters"];
 
-/** Finds the services of a document: `functions.oscar` is a list of maps from a cluster id to a service. */
+/** Finds the services of a document: `functions.oscar` is a list of maps from a cluster id to a service, `functions.aws` one of SCAR's functions. */
 export function readFileShape(root: TreeNode, findings: Findings): FileShape {
   if (root.kind !== "map") {
     findings.wrong([], "the file is no map", "start it with functions:");
@@ -39,42 +50,63 @@ function didYouMean(key: string, candidates: readonly string[]): string | null {
   return near === null ? null : `did you mean "${near}"?`;
 }
 
-function functionsOf(functions: TreeNode, findings: Findings): FileShape["services"] {
+function functionsOf(functions: TreeNode, findings: Findings): WrittenService[] {
   if (functions.kind !== "map") {
     findings.wrong(["functions"], "functions holds no map", "write oscar: below it, and the services below that");
     return [];
   }
-  let services: FileShape["services"] = [];
+  const services: WrittenService[] = [];
   for (const [key, { value }] of functions.entries) {
-    if (key === "oscar") services = oscarServices(value, findings);
-    else if (key === "aws") findings.wrongKey(["functions", key], "functions on AWS are not supported yet", AWS_CURE);
-    else findings.wrongKey(["functions", key], `unknown key "${key}"`, oldDialectOr(key, value));
+    if (key === "oscar") services.push(...oscarServices(value, findings));
+    else if (key === "aws") services.push(...awsFunctions(value, findings));
+    else services.push(...firstFunction(key, value, findings));
   }
   if (functions.entries.size === 0) findings.wrongKey(["functions"], 'the key "oscar" is missing');
   return services;
 }
 
-const AWS_CURE = "describe the service below oscar to run it here";
+/** SCAR's functions run on the server being talked to. */
+const HERE = "local";
 
-/** SCAR's first files had services right below `functions`. */
-function oldDialectOr(key: string, value: TreeNode): string | null {
-  const service = value.kind === "map" && [...value.entries.keys()].some((inner) => rowOf("service", inner));
-  return service
+/** SCAR's first files had functions right below `functions`. What has words of OSCAR's alone is a service in the wrong place. */
+function firstFunction(key: string, node: TreeNode, findings: Findings): WrittenService[] {
+  const words = node.kind === "map" ? [...node.entries.keys()] : [];
+  const isScars = words.some((word) => rowOf("scar function", word));
+  const isOscars = words.some((word) => rowOf("service", word) && !rowOf("scar function", word));
+  if (node.kind === "map" && isScars && !isOscars) {
+    return [{ dialect: "scar", name: key, clusterId: HERE, node, path: ["functions", key] }];
+  }
+  const cure = isOscars
     ? `write the service as an entry of oscar: "- local: …" with name: ${key}`
     : didYouMean(key, ["oscar", "aws"]);
+  findings.wrongKey(["functions", key], `unknown key "${key}"`, cure);
+  return [];
 }
 
-function oscarServices(oscar: TreeNode, findings: Findings): FileShape["services"] {
-  const path = ["functions", "oscar"];
-  if (oscar.kind !== "list" || oscar.items.length === 0) {
-    const cure = "start each service with a dash and its cluster id: - local:";
-    findings.wrong(path, oscar.kind === "list" ? "there are no services" : "oscar holds no list", cure);
+function awsFunctions(aws: TreeNode, findings: Findings): WrittenService[] {
+  const path = ["functions", "aws"];
+  const items = itemsOf(aws, path, "functions", "start each function with a dash: - lambda:", findings);
+  return items.flatMap((node, index) => {
+    if (node.kind === "map") return [{ dialect: "aws", clusterId: HERE, node, path: [...path, index] } as const];
+    findings.wrong([...path, index], "the entry is no map", "write lambda: and the function below it: - lambda:");
     return [];
-  }
-  return oscar.items.flatMap((item, index) => entriesOf(item, [...path, index], findings));
+  });
 }
 
-function entriesOf(item: TreeNode, path: Path, findings: Findings): FileShape["services"] {
+function itemsOf(node: TreeNode, path: Path, what: string, cure: string, findings: Findings): readonly TreeNode[] {
+  if (node.kind === "list" && node.items.length > 0) return node.items;
+  findings.wrong(path, node.kind === "list" ? `there are no ${what}` : `${path.at(-1)} holds no list`, cure);
+  return [];
+}
+
+function oscarServices(oscar: TreeNode, findings: Findings): WrittenService[] {
+  const path = ["functions", "oscar"];
+  const cure = "start each service with a dash and its cluster id: - local:";
+  const items = itemsOf(oscar, path, "services", cure, findings);
+  return items.flatMap((item, index) => entriesOf(item, [...path, index], findings));
+}
+
+function entriesOf(item: TreeNode, path: Path, findings: Findings): WrittenService[] {
   if (item.kind !== "map") {
     findings.wrong(path, "the entry is no map", "write the cluster id and the service below it: - local:");
     return [];
@@ -88,7 +120,8 @@ function entriesOf(item: TreeNode, path: Path, findings: Findings): FileShape["s
     return [];
   }
   return [...item.entries].flatMap(([clusterId, { value }]) => {
-    if (value.kind === "map") return [{ clusterId, node: value, path: [...path, clusterId] }];
+    if (value.kind === "map")
+      return [{ dialect: "oscar", clusterId, node: value, path: [...path, clusterId] } as const];
     findings.wrongKey([...path, clusterId], `"${clusterId}" holds no service`, "indent the service's keys below it");
     return [];
   });

@@ -28,6 +28,12 @@ const TITLES: Readonly<Record<SectionName, string>> = {
   onedata: "`storage_providers.onedata`, each by its id",
   webdav: "`storage_providers.webdav`, each by its id",
   rucio: "`storage_providers.rucio`, each by its id",
+  "aws function": "Entries of `functions.aws`",
+  lambda: "`lambda`",
+  container: "`lambda.container`",
+  batch: "`batch`",
+  "scar function": "SCAR's first files: `functions`, each by its name",
+  "scar s3": "`s3`",
 };
 
 const EFFECTS: Readonly<Record<KeyRow["effect"], string>> = {
@@ -35,6 +41,7 @@ const EFFECTS: Readonly<Record<KeyRow["effect"], string>> = {
   kept: "kept",
   warns: "kept, with a warning",
   "read-only": "set by the server",
+  aws: "of AWS alone, with a warning",
 };
 
 function tables(): string {

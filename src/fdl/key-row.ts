@@ -51,12 +51,18 @@ export type SectionName =
   | "s3"
   | "onedata"
   | "webdav"
-  | "rucio";
+  | "rucio"
+  | "aws function"
+  | "lambda"
+  | "container"
+  | "batch"
+  | "scar function"
+  | "scar s3";
 
 /** What this server does with a key:
  *  `acts`: honours it. `kept`: there is nothing to do but to give it back. `warns`: kept, and the answer says that it has no effect.
- *  `read-only`: the server sets it; a value from outside is dropped. */
-type Effect = "acts" | "kept" | "warns" | "read-only";
+ *  `read-only`: the server sets it; a value from outside is dropped. `aws`: nothing outside of AWS; the answer says so, and drops it. */
+type Effect = "acts" | "kept" | "warns" | "read-only" | "aws";
 
 /** One key of one section. `docs/reference/fdl.md` shows these rows; parsing, defaults, warnings and answers come from them. */
 export interface KeyRow {
@@ -65,8 +71,8 @@ export interface KeyRow {
   /** What counts as not given, and what answers hold then. Undefined: answers leave it out. */
   readonly default?: Json;
   readonly required?: true;
-  /** `oscar`: OSCAR's own; `sluice`: ours, so a file that uses it is no old file. */
-  readonly dialect: "oscar" | "sluice";
+  /** `oscar` and `scar`: theirs; `sluice`: ours, so a file that uses it is no old file. */
+  readonly dialect: "oscar" | "scar" | "sluice";
   readonly effect: Effect;
   /** Where it goes: a field of Service, or `definition` when it is only kept. */
   readonly to: string;

@@ -32,11 +32,17 @@ function child(node: TreeNode | undefined, key: string): TreeNode | undefined {
 function keysOf(file: string): Set<string> {
   const names = new Set<string>();
   for (const root of readYaml(fixtureText(file)).documents) {
-    const services = child(child(root, "functions"), "oscar");
+    const functions = child(root, "functions");
+    const services = child(functions, "oscar");
     for (const item of services?.kind === "list" ? services.items : []) {
       for (const { value } of item.kind === "map" ? item.entries.values() : [])
         collect(value, "service", (key) => names.add(key));
     }
+    const lambdas = child(functions, "aws");
+    for (const item of lambdas?.kind === "list" ? lambdas.items : [])
+      collect(item, "aws function", (key) => names.add(key));
+    for (const { value } of functions?.kind === "map" ? functions.entries.values() : [])
+      collect(value, "scar function", (key) => names.add(key));
     collect(root, "service", (key) => names.add(key));
   }
   return names;
@@ -50,12 +56,12 @@ test("every key stands in at least two fixture files", () => {
   expect(seldom).toEqual([]);
 });
 
-test("no key stands twice in a section, and every section is reached from the service", () => {
+test("no key stands twice in a section, and every section is reached from a service or function", () => {
   for (const section of sections) {
     const keys = KEY_TABLE[section].map(({ key }) => key.toLowerCase());
     expect(new Set(keys).size, section).toBe(keys.length);
   }
-  const reached = new Set<string>(["service"]);
+  const reached = new Set<string>(["service", "aws function", "scar function"]);
   for (const section of sections) {
     for (const { type } of KEY_TABLE[section]) if ("section" in type) reached.add(type.section);
   }

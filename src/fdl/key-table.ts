@@ -11,6 +11,14 @@ import {
   VOLUME_KEYS,
 } from "./engine-keys.ts";
 import type { KeyRow, SectionName } from "./key-row.ts";
+import {
+  AWS_FUNCTION_KEYS,
+  BATCH_KEYS,
+  CONTAINER_KEYS,
+  LAMBDA_KEYS,
+  SCAR_FUNCTION_KEYS,
+  SCAR_S3_KEYS,
+} from "./scar/scar-keys.ts";
 import { ENVIRONMENT_KEYS, RETRIES_KEYS, SERVICE_KEYS, SYNCHRONOUS_KEYS } from "./service-keys.ts";
 import {
   INPUT_KEYS,
@@ -23,7 +31,7 @@ import {
   WEBDAV_KEYS,
 } from "./storage-keys.ts";
 
-/** Every key of an OSCAR service and of ours, by section. */
+/** Every key of an OSCAR service, of ours, and of SCAR's functions, by section. */
 export const KEY_TABLE: Readonly<Record<SectionName, readonly KeyRow[]>> = {
   service: [...SERVICE_KEYS, ...ENGINE_KEYS],
   synchronous: SYNCHRONOUS_KEYS,
@@ -46,6 +54,12 @@ export const KEY_TABLE: Readonly<Record<SectionName, readonly KeyRow[]>> = {
   onedata: ONEDATA_KEYS,
   webdav: WEBDAV_KEYS,
   rucio: RUCIO_KEYS,
+  "aws function": AWS_FUNCTION_KEYS,
+  lambda: LAMBDA_KEYS,
+  container: CONTAINER_KEYS,
+  batch: BATCH_KEYS,
+  "scar function": SCAR_FUNCTION_KEYS,
+  "scar s3": SCAR_S3_KEYS,
 };
 
 /** The row of a key as somebody wrote it. Case does not matter, as in OSCAR, whose files say `Variables` as well as `variables`. */

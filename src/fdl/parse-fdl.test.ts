@@ -223,11 +223,10 @@ test("providers outside are refused, each at its line", () => {
 
 test.each([
   [
-    "an AWS section",
-    "functions:\n  aws:\n  - lambda: {name: x}\n",
-    "2:3 functions.aws: functions on AWS are not supported yet",
+    "a service right below functions",
+    "functions:\n  cowsay:\n    image: x\n    script: s.sh\n",
+    '2:3 functions.cowsay: unknown key "cowsay"',
   ],
-  ["SCAR's first dialect", "functions:\n  cowsay:\n    image: x\n", '2:3 functions.cowsay: unknown key "cowsay"'],
   [
     "an unknown top key",
     "functions:\n  oscar:\n  - l: {name: s, script: s}\nfuncs: 1\n",

@@ -1,13 +1,22 @@
 import type { Service } from "../core/service.ts";
 import { readYaml } from "../lib/read-yaml.ts";
-import { type JsonObject, type Path, showPath, type TreeEntry, type TreeMap, type TreeNode } from "../lib/tree.ts";
+import {
+  type JsonObject,
+  type Path,
+  showPath,
+  type TreeEntry,
+  type TreeMap,
+  type TreeNode,
+  treeOf,
+} from "../lib/tree.ts";
 import { decodeUtf8 } from "../lib/utf8.ts";
 import { buildService } from "./build-service.ts";
 import { checkLoops, LOOP_CURE, loopWarning } from "./check-loops.ts";
 import { checkService, requireScript, type ServerAbilities } from "./check-service.ts";
-import { type FileShape, readFileShape } from "./file-shape.ts";
+import { type FileShape, readFileShape, type WrittenService } from "./file-shape.ts";
 import { Findings, type Problem, placed } from "./findings.ts";
 import { readSection } from "./read-section.ts";
+import { fromAwsFunction, fromFirstFunction, keysOfAws } from "./scar/scar-service.ts";
 import { scriptText } from "./script-text.ts";
 
 export interface FdlOptions {
@@ -35,7 +44,7 @@ export interface ParsedFdl {
   readonly problems: readonly Problem[];
 }
 
-/** Reads an FDL file of the OSCAR dialect: every document of the text, every service, every mistake at once. Pure but for `readFile`. */
+/** Reads an FDL file, of OSCAR's dialect or one of SCAR's: every document of the text, every service, every mistake at once. Pure but for `readFile`. */
 export function parseFdl(content: string | Uint8Array, options: FdlOptions): ParsedFdl {
   const decoded = typeof content === "string" ? { text: content } : decodeUtf8(content);
   if ("wrongAt" in decoded) return broken({ ...decoded.wrongAt, message: "the file is not valid UTF-8" });
@@ -88,28 +97,63 @@ function readDocument(root: TreeNode, options: FdlOptions): ReadDocument {
 }
 
 function readService(
-  { clusterId, node, path }: FileShape["services"][number],
+  written: WrittenService,
   shape: FileShape,
   findings: Findings,
   options: FdlOptions,
 ): PlacedService {
+  const { clusterId, node, path } = written;
   const own = new Findings();
   const shared = sharedBy(shape, node, own);
-  const whole = { ...node, entries: new Map([...node.entries, ...shared]) };
-  const { script, ...full } = readSection(whole, "service", [], own, { service: nameIn(node), file: true });
+  const { whole, name, places } = inOscarsWords(written, findings, own);
+  const entries = new Map([...whole.entries, ...shared]);
+  const { script, ...full } = readSection({ ...whole, entries }, "service", [], own, { service: name, file: true });
   const text = typeof script === "string" ? readScript(script, own, options) : "";
   const spec = buildService({ ...full, cluster_id: clusterId }, text, options.server, own);
   requireScript(script, spec.image, own);
   checkService(spec, options.server, own);
   for (const finding of own.problems) {
-    const [key = ""] = finding.path;
-    findings.add(shared.has(String(key)) ? finding : { ...finding, path: [...path, ...finding.path] });
+    const [key = "", ...below] = finding.path;
+    const place = places.get(String(key)) ?? [...(places.get("") ?? []), ...(key === "" ? [] : [key])];
+    findings.add(shared.has(String(key)) ? finding : { ...finding, path: [...path, ...place, ...below] });
   }
   return { clusterId, spec, warnings: own.warnings, full, findings, path };
 }
 
-function nameIn(node: TreeMap): string {
-  const name = node.entries.get("name")?.value;
+/** A service as OSCAR would have it, which it is already unless it was written for SCAR.
+ *  @param findings takes what is wrong with a function of SCAR's @param own takes warnings */
+function inOscarsWords(
+  written: WrittenService,
+  findings: Findings,
+  own: Findings,
+): { readonly whole: TreeMap; readonly name: string; readonly places: ReadonlyMap<string, Path> } {
+  const { node, path } = written;
+  if (written.dialect === "oscar") return { whole: node, name: nameIn(node), places: new Map() };
+  const section = written.dialect === "aws" ? "aws function" : "scar function";
+  const name = written.dialect === "scar" ? written.name : nameIn(node.entries.get("lambda")?.value ?? node);
+  const said = new Findings();
+  const read = readSection(node, section, [], said, { service: name, file: true });
+  const translated = written.dialect === "aws" ? fromAwsFunction(read) : fromFirstFunction(name, read);
+  const isFunction = written.dialect === "scar" || read.lambda !== undefined;
+  if (isFunction && translated.definition.image === undefined)
+    said.wrongKey(translated.places.get("image") ?? [], NO_IMAGE, A_CURE);
+  for (const finding of said.problems) findings.add({ ...finding, path: [...path, ...finding.path] });
+  for (const warning of [...said.warnings, awsWarning(name, keysOfAws(read, section))]) own.warn(warning);
+  // What is missing was told, in SCAR's words.
+  const definition = { name: "missing", image: "missing", ...translated.definition };
+  return { whole: treeOf(definition) as TreeMap, name, places: translated.places };
+}
+
+const NO_IMAGE = 'the key "image" is missing';
+const A_CURE = "name an image, or an archive by image_file";
+
+function awsWarning(name: string, keys: readonly string[]): string {
+  const where = `Service "${name}": it is written for AWS, which this server does not drive yet, and runs on this server`;
+  return keys.length === 0 ? where : `${where}; without effect here: ${keys.join(", ")}`;
+}
+
+function nameIn(node: TreeNode): string {
+  const name = node.kind === "map" ? node.entries.get("name")?.value : undefined;
   return name?.kind === "scalar" ? name.text : "";
 }
 

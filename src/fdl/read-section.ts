@@ -80,7 +80,7 @@ function keeps(row: KeyRow, value: Json, from: ReadingFrom, findings: Findings):
     return false;
   }
   if (row.default !== undefined && sameJson(value, row.default)) return false;
-  if (row.dialect === "oscar" && row.type.is === "section" && isVoid(value)) return false;
+  if (row.dialect !== "sluice" && row.type.is === "section" && isVoid(value)) return false;
   if (row.effect === "warns" && !isVoid(value)) {
     findings.warn(
       `Service "${from.service}": "${row.key}" has no effect on this server: ${row.lacks ?? "it is not supported"}`,

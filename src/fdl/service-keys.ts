@@ -148,6 +148,15 @@ export const SERVICE_KEYS: readonly KeyRow[] = [
     means: "labels for other tools",
     ownId: "oscar_service",
   },
+  {
+    key: "synchronous",
+    type: { is: "section", section: "synchronous" },
+    default: {},
+    dialect: "oscar",
+    effect: "acts",
+    to: "minInstances",
+    means: "what is ready before a job comes",
+  },
   // Ours.
   {
     key: "timeout",
