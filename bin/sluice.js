@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts the CLI: from TypeScript source in a checkout (types are stripped and the result cached), from dist/ in an installed package.
 import { existsSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+import module from "node:module";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 
@@ -19,7 +19,7 @@ const isServer = process.argv[2] === "up";
 const serverMemory = "--semi-space-growth-factor=1 --heap-growing-percent=50";
 if (isServer) setFlagsFromString(serverMemory);
 // What is in the cache is run: it lies beside the program, where only those who may change the program can write, not in a folder for all.
-enableCompileCache(at(".cache/compile"));
+module.enableCompileCache(at(".cache/compile"));
 const source = at("src");
 const fromSource = existsSync(source);
 if (isServer && fromSource) (await import("./strip-ahead.js")).stripAhead(source, serverMemory);

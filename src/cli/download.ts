@@ -4,6 +4,7 @@ import { type FileHandle, lstat, mkdir, open, rename, rm } from "node:fs/promise
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { SluiceError } from "../core/errors.ts";
+import { makeFolders } from "../lib/make-folders.ts";
 import { partialName } from "./local-path.ts";
 import { patiently } from "./transfers.ts";
 
@@ -140,7 +141,7 @@ export class FolderMaker {
   }
 
   async make(relative: string): Promise<void> {
-    await mkdir(this.#root, { recursive: true });
+    makeFolders(this.#root, 0o777);
     let path = this.#root;
     for (const segment of relative.split("/").filter((each) => each !== "" && each !== ".")) {
       path = join(path, segment);

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, type FileHandle, lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { chmod, type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SluiceError } from "../core/errors.ts";
+import { makeFolders } from "../lib/make-folders.ts";
 
 /** Reads a file that holds credentials: only a regular file (no symbolic link) that belongs to this user or to root and that nobody else
  *  may read or write. Null when there is none.
@@ -47,7 +48,7 @@ const trusted = (uid: number): boolean => uid === 0 || uid === process.getuid?.(
 
 /** Replaces the file as a whole, readable by this user only: a crash leaves the old or the new one. */
 export async function writePrivate(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolders(dirname(path), 0o700);
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     const file = await open(temporary, "wx", 0o600);

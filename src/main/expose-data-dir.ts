@@ -2,11 +2,22 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SluiceError } from "../core/errors.ts";
+import { makeFolders } from "../lib/make-folders.ts";
+import { unusable } from "../state/data-dir.ts";
 
 /** Names, for the process that is started again below, the place where the data directory is mounted. */
 const VISIBLE_DATA = "SLUICE_VISIBLE_DATA";
 const MOUNT_ROOT = "/run/sluice";
 const OTHERS_MAY_WALK = 0o001;
+
+function realFolder(dir: string): string {
+  try {
+    makeFolders(dir, 0o710);
+    return realpathSync(dir);
+  } catch (error) {
+    throw unusable(dir, error);
+  }
+}
 
 /** A path of the data directory that the users of the sandboxes can walk to.
  *
@@ -16,8 +27,7 @@ const OTHERS_MAY_WALK = 0o001;
  *  @throws SluiceError DATA_DIR_INVALID when the directory cannot be made reachable */
 export function exposeDataDir(dir: string): string {
   if (process.getuid?.() !== 0) return dir;
-  mkdirSync(dir, { recursive: true, mode: 0o710 });
-  const real = realpathSync(dir);
+  const real = realFolder(dir);
   const closed = closedParent(real);
   if (closed === null) return real;
   const mounted = process.env[VISIBLE_DATA];

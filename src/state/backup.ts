@@ -13,6 +13,7 @@ import {
 import { copyFile, link, readdir } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { isSluiceError, SluiceError } from "../core/errors.ts";
+import { makeFolders } from "../lib/make-folders.ts";
 import { blobsPlace, claimBlobsDir } from "./blobs-dir.ts";
 import { copyLogs } from "./copy-logs.ts";
 import { syncPath } from "./durable-file.ts";
@@ -76,7 +77,6 @@ export async function restore(backupDir: string, dataDir: string, blobsDir: stri
     );
   }
   const partial = `${dataDir}.partial`;
-  if (!existsSync(dirname(dataDir))) mkdirSync(dirname(dataDir), { recursive: true, mode: 0o700 });
   makePartial(partial, `Cannot restore to "${dataDir}"`);
   try {
     mkdirSync(join(partial, "db"), { mode: 0o700 });
@@ -141,7 +141,7 @@ async function copyBlob(
     throw new SluiceError("BACKUP_INVALID", `the bytes of an object are damaged: blob ${blobId} ${state}`);
   }
   const target = join(to, name);
-  if (!folders.has(dirname(target))) mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+  if (!folders.has(dirname(target))) makeFolders(dirname(target), 0o700);
   folders.add(dirname(target)).add(to);
   await link(join(from, name), target).catch(async (error: NodeJS.ErrnoException) => {
     // Another file system, one without hard links, or a limit on links.
@@ -151,9 +151,9 @@ async function copyBlob(
   });
 }
 
-/** Not with `recursive`: that never returns below /proc, where folders cannot be made (ENOENT, though the parent is there). */
 function makePartial(partial: string, what: string): void {
   try {
+    makeFolders(dirname(partial), 0o700);
     mkdirSync(partial, { mode: 0o700 });
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw inOurWords(error, what);

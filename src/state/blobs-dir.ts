@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { SluiceError } from "../core/errors.ts";
+import { makeFolders } from "../lib/make-folders.ts";
 import { replaceFile } from "./durable-file.ts";
 
 /** Blobs may lie outside of the data directory, say on a network file system. Two files hold both together, because a wrong folder costs data: an empty
@@ -66,7 +67,7 @@ function claim(dir: string, path: string, id: string, owned: boolean): void {
 
 function makeReal(dir: string, given: string): string {
   try {
-    mkdirSync(given, { recursive: true, mode: 0o700 });
+    makeFolders(given, 0o700);
     return realpathSync(given);
   } catch (error) {
     const why = error instanceof Error && "code" in error ? error.code : error;

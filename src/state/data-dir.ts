@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SluiceError } from "../core/errors.ts";
+import { makeFolders } from "../lib/make-folders.ts";
 import { claimBlobsDir } from "./blobs-dir.ts";
 import { acquireDirLock, type DirLock } from "./dir-lock.ts";
 import { DiskReserve } from "./disk-reserve.ts";
@@ -125,17 +126,22 @@ function refuseForeignFolder(dir: string): void {
 function makeRoot(dir: string, slotsGid: number | null): string {
   try {
     refuseForeignFolder(dir);
-    const first = mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const first = makeFolders(dir, 0o700);
     makeFolder(dir, slotsGid === null ? 0o700 : 0o710, slotsGid);
     if (first !== undefined) syncNewFolders(dir, dirname(first));
     return realpathSync(dir);
   } catch (error) {
-    throw new SluiceError(
-      "DATA_DIR_INVALID",
-      `Cannot use "${dir}" as data directory: ${(error as Error).message} (choose another with --data)`,
-      { cause: error },
-    );
+    throw unusable(dir, error);
   }
+}
+
+/** @param error of the system, or what else is wrong with it */
+export function unusable(dir: string, error: unknown): SluiceError {
+  return new SluiceError(
+    "DATA_DIR_INVALID",
+    `Cannot use "${dir}" as data directory: ${(error as Error).message} (choose another with --data)`,
+    { cause: error },
+  );
 }
 
 /** The name of a new folder is safe once the folder above it is synced: all that were just made, up to one that was there. */
