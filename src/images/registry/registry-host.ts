@@ -65,6 +65,7 @@ export class RegistryHost {
       const response = await this.#authorised(path, headers, signal);
       if (response.status === 200 || response.status === 206) return { response };
       response.body.destroy();
+      if (response.status === 404 && path.startsWith("blobs/")) throw this.#lacks(path.slice("blobs/".length));
       if (!RETRIED.includes(response.status)) throw this.#refusal(response.status);
       return { why: `it answers ${response.status}`, afterMs: retryAfterMs(response.headers["retry-after"]) };
     } catch (error) {
@@ -82,17 +83,29 @@ export class RegistryHost {
     if (!isFresh) this.#authorization = null;
     const response = await this.#send(path, headers, signal);
     const challenge = response.headers["www-authenticate"];
-    if (response.status !== 401 || challenge === undefined || this.#authorization !== null) return response;
+    if (response.status !== 401 || challenge === undefined || !this.#mayMeet(response.url)) return response;
     response.body.destroy();
     this.#authorization = await this.#meet(challenge, signal);
     return await this.#send(path, headers, signal);
   }
 
+  /** The registry alone is told who asks, not where it leads to. A token may have ended before its time, and another is asked for once; a password that
+   *  was wrong stays so. */
+  #mayMeet(url: URL): boolean {
+    const isOwn = url.origin === URL.parse(this.#address)?.origin;
+    return isOwn && this.#authorization?.header.startsWith("Basic ") !== true;
+  }
+
+  get #address(): string {
+    const { isPlain, host } = this.#options;
+    return `${isPlain ? "http" : "https"}://${host}`;
+  }
+
   #send(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<EgressResponse> {
-    const { egress, host, isPlain, repository, trusted } = this.#options;
+    const { egress, repository, trusted } = this.#options;
     const authorization: Record<string, string> =
       this.#authorization === null ? {} : { authorization: this.#authorization.header };
-    return egress.request(`${isPlain ? "http" : "https"}://${host}/v2/${repository}/${path}`, {
+    return egress.request(`${this.#address}/v2/${repository}/${path}`, {
       method: "GET",
       headers: { ...headers, ...authorization, "user-agent": "sluice" },
       trusted,
@@ -138,11 +151,13 @@ export class RegistryHost {
       response.body.destroy();
       if (response.status >= 500 || response.status === 429)
         throw new SluiceError("EGRESS_FAILED", `its token service answers ${response.status}`);
-      throw this.#refusal(response.status);
+      throw response.status === 404
+        ? this.#unreachable("its token service answers 404")
+        : this.#refusal(response.status);
     }
     const { data } = tokenAnswer.safeParse(jsonOrNull(await readBounded(response.body, MAX_TOKEN_BYTES)));
     const token = data?.token ?? data?.access_token;
-    if (token === undefined) throw this.#unreachable("its token service gives no token");
+    if (token === undefined || !IN_A_HEADER.test(token)) throw this.#unreachable("its token service gives no token");
     const seconds = data?.expires_in ?? DEFAULT_TOKEN_SECONDS;
     return { header: `Bearer ${token}`, until: performance.now() + seconds * 1000 - TOKEN_MARGIN_MS };
   }
@@ -164,6 +179,11 @@ export class RegistryHost {
     return this.#unreachable(`it answers ${status}`);
   }
 
+  #lacks(digest: string): SluiceError {
+    const { image, host } = this.#options;
+    return new SluiceError("IMAGE_UNKNOWN", `Cannot get the image "${image}" from ${host}: its part ${digest} is gone`);
+  }
+
   #unreachable(why: string, cause?: unknown): SluiceError {
     const { image, host } = this.#options;
     return new SluiceError("REGISTRY_UNREACHABLE", `Cannot get the image "${image}" from ${host}: ${why}`, { cause });
@@ -173,6 +193,9 @@ export class RegistryHost {
 type Outcome =
   | { readonly response: EgressResponse }
   | { readonly why: string; readonly afterMs: number | null; readonly cause?: unknown };
+
+/** What a header may hold. */
+const IN_A_HEADER = /^[\x21-\x7e]+$/;
 
 const basic = ({ username, password }: Credentials): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;

@@ -137,6 +137,92 @@ describe("a private image", () => {
     expect(registry.calls.filter((call) => call === "GET /token")).toHaveLength(1);
   });
 
+  it.each([
+    ["a page instead of a manifest", "manifests"],
+    ["a page instead of a blob", "blobs"],
+  ])("comes from the registry where a mirror shows %s", async (_what, kind) => {
+    const mirror = await fakeRegistry();
+    try {
+      for (const each of [mirror, registry]) each.put("tools/one", "1", [LAYER]);
+      mirror.misbehave = (request, response) => {
+        if (request.url?.includes(`/${kind}/`) !== true) return false;
+        response.end("<html>Please log in");
+        return true;
+      };
+      const mirrored = source("tools/one:1", null, [mirror.host]);
+      const { layers } = await mirrored.manifest(SIGNAL);
+      const [blob = { digest: "", mediaType: "", sizeBytes: 0 }] = layers;
+      expect(LAYER.bytes.equals(await bytesOf(mirrored.blob(blob, 0, SIGNAL)))).toBe(true);
+      expect(LAYER.bytes.subarray(5).equals(await bytesOf(mirrored.blob(blob, 5, SIGNAL)))).toBe(true);
+    } finally {
+      await mirror.close();
+    }
+  });
+
+  it("takes another token where one ended before its time", async () => {
+    registry.auth = { kind: "token", secret: "ada:hush" };
+    registry.put("tools/one", "1", [LAYER]);
+    let refusals = 0;
+    registry.misbehave = (request, response) => {
+      if (refusals > 0 || !request.url?.includes("/blobs/")) return false;
+      refusals += 1;
+      const challenge = `Bearer realm="http://${registry.host}/token",service="fake"`;
+      response.writeHead(401, { "www-authenticate": challenge }).end();
+      return true;
+    };
+    await source("tools/one:1", ADA).manifest(SIGNAL);
+    expect([refusals, registry.calls.filter((call) => call.endsWith("/token")).length]).toEqual([1, 2]);
+  });
+
+  it("credentials are not given to a host that the registry leads to, whatever that asks for", async () => {
+    const seen: (string | undefined)[] = [];
+    const other = await fakeRegistry();
+    other.misbehave = (request, response) => {
+      seen.push(request.headers.authorization);
+      const challenge = `Bearer realm="http://${other.host}/token",service="x"`;
+      response.writeHead(401, { "www-authenticate": challenge }).end();
+      return true;
+    };
+    registry.misbehave = (request, response) => {
+      response.writeHead(307, { location: `http://${other.host}${request.url}` }).end();
+      return true;
+    };
+    await expect(source("tools/one:1", ADA).manifest(SIGNAL)).rejects.toMatchObject({ code: "IMAGE_DENIED" });
+    expect(seen).toEqual([undefined]);
+    await other.close();
+  });
+
+  it("says what is missing: the name, a part, or the token service", async () => {
+    await expect(source("tools/none:1").manifest(SIGNAL)).rejects.toThrow("none of that name and tag");
+    registry.put("tools/one", "1", [LAYER]);
+    registry.blobs.clear();
+    await expect(source().manifest(SIGNAL)).rejects.toMatchObject({
+      code: "IMAGE_UNKNOWN",
+      message: expect.stringContaining("its part sha256:"),
+    });
+    registry.auth = { kind: "token", secret: "ada:hush" };
+    registry.misbehave = (request, response) => {
+      if (request.url?.startsWith("/token") !== true) return false;
+      response.writeHead(404).end();
+      return true;
+    };
+    await expect(source("tools/one:1", ADA).manifest(SIGNAL)).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+      message: expect.stringContaining("token service answers 404"),
+    });
+  });
+
+  it("a token that no header can hold is none", async () => {
+    registry.auth = { kind: "token", secret: "ada:hush" };
+    registry.put("tools/one", "1", [LAYER]);
+    registry.misbehave = (request, response) => {
+      if (request.url?.startsWith("/token") !== true) return false;
+      response.end(JSON.stringify({ token: "a\nb" }));
+      return true;
+    };
+    await expect(source("tools/one:1", ADA).manifest(SIGNAL)).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE" });
+  });
+
   it("credentials do not follow a redirect to another host", async () => {
     const seen: (string | undefined)[] = [];
     const other = await fakeRegistry();

@@ -48,71 +48,96 @@ export function registrySource(
       trusted,
       image,
     });
-  const hosts = [
-    ...(mirrors[reference.registryName] ?? []).map((host) => hostOf(host, false)),
-    hostOf(reference.registry, true),
-  ];
+  const names = Object.hasOwn(mirrors, reference.registryName) ? (mirrors[reference.registryName] ?? []) : [];
+  const mirrorHosts = names.map((host) => hostOf(host, false));
+  const own = hostOf(reference.registry, true);
 
-  /** The first host's answer; an error of the last is the error. */
-  async function ask(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<EgressResponse> {
-    for (const host of hosts.slice(0, -1)) {
+  /** The first host's answer that is of use; an error of the registry itself is the error. */
+  async function first<T>(signal: AbortSignal, use: (host: RegistryHost) => Promise<T>): Promise<T> {
+    for (const mirror of mirrorHosts) {
       try {
-        return await host.get(path, headers, signal);
+        return await use(mirror);
       } catch (error) {
+        signal.throwIfAborted();
         if (!isSluiceError(error)) throw error;
       }
     }
-    const last = hosts.at(-1);
-    if (last === undefined) throw new Error("a registry has a host");
-    return await last.get(path, headers, signal);
+    return await use(own);
   }
 
-  async function document(path: string, maxBytes: number, accept: string, signal: AbortSignal): Promise<Buffer> {
-    try {
-      const { body } = await ask(path, { accept }, signal);
-      return await readBounded(body, maxBytes);
-    } catch (error) {
-      if (!isSluiceError(error, "EGRESS_FAILED")) throw error;
-      throw new SluiceError("REGISTRY_UNREACHABLE", `Cannot get the image "${image}": ${error.message}`, {
-        cause: error,
-      });
-    }
+  /** @param read throws for what is not as it should be */
+  function document<T>(what: Wanted, signal: AbortSignal, read: (bytes: Buffer) => T): Promise<T> {
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(DOCUMENT_WITHIN_MS)]);
+    return first(signal, async (host) => {
+      try {
+        const { body } = await host.get(what.path, { accept: what.accept }, soon);
+        return read(await readBounded(body, what.maxBytes));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!soon.aborted && !isSluiceError(error, "EGRESS_FAILED")) throw error;
+        const why = soon.aborted ? `it takes more than ${DOCUMENT_WITHIN_MS / 1000} s` : (error as Error).message;
+        throw new SluiceError("REGISTRY_UNREACHABLE", `Cannot get the image "${image}": ${why}`, { cause: error });
+      }
+    });
   }
 
-  async function manifestBytes(name: string, signal: AbortSignal): Promise<Buffer> {
-    const bytes = await document(`manifests/${name}`, MAX_MANIFEST_BYTES, MANIFEST_TYPES.join(", "), signal);
-    if (name.startsWith("sha256:")) verifyDigest(bytes, name, image, "manifest");
-    return bytes;
+  function manifest(name: string, signal: AbortSignal) {
+    const what = { path: `manifests/${name}`, maxBytes: MAX_MANIFEST_BYTES, accept: MANIFEST_TYPES.join(", ") };
+    return document(what, signal, (bytes) => {
+      if (name.startsWith("sha256:")) verifyDigest(bytes, name, image, "manifest");
+      return { bytes, parsed: parseManifest(bytes, image) };
+    });
   }
 
   return {
     async manifest(signal): Promise<ImageManifest> {
-      let bytes = await manifestBytes(reference.digest ?? reference.tag ?? "latest", signal);
-      let parsed = parseManifest(bytes, image);
+      let { bytes, parsed } = await manifest(reference.digest ?? reference.tag ?? "latest", signal);
       if (parsed.kind === "index") {
-        bytes = await manifestBytes(manifestForHere(parsed.entries, image).digest, signal);
-        parsed = parseManifest(bytes, image);
+        ({ bytes, parsed } = await manifest(manifestForHere(parsed.entries, image).digest, signal));
       }
       if (parsed.kind === "index") throw invalid(image, "its index names another index");
-      const { digest } = parsed.config;
-      const config = await document(`blobs/${digest}`, MAX_CONFIG_BYTES, "*/*", signal);
-      verifyDigest(config, digest, image, "config");
       const { layers } = parsed;
-      return { digest: digestOf(bytes), config: parseConfig(config, image, layers.length), layers };
+      const { digest } = parsed.config;
+      const what = { path: `blobs/${digest}`, maxBytes: MAX_CONFIG_BYTES, accept: "*/*" };
+      const config = await document(what, signal, (read) => {
+        verifyDigest(read, digest, image, "config");
+        return parseConfig(read, image, layers.length);
+      });
+      return { digest: digestOf(bytes), config, layers };
     },
-    blob: (blob: Descriptor, offset: number, signal: AbortSignal) => blobPieces(ask, blob, offset, signal),
+    blob(blob: Descriptor, offset: number, signal: AbortSignal) {
+      const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
+      const ask = (): Promise<EgressResponse> =>
+        first(signal, async (host) => {
+          const response = await host.get(`blobs/${blob.digest}`, headers, signal);
+          if (host === own || hasLength(response, blob.sizeBytes, offset)) return response;
+          response.body.destroy();
+          throw new SluiceError("IMAGE_INVALID", "Cannot use what the mirror answers: it is not the blob");
+        });
+      return blobPieces(ask, offset);
+    },
     close: async () => {},
   };
 }
 
+interface Wanted {
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly accept: string;
+}
+
+/** A manifest or config is small: who sends it byte by byte holds up others. */
+const DOCUMENT_WITHIN_MS = 120_000;
+
+/** False for a page that a mirror shows in the blob's place; one that says no length may be it. */
+function hasLength({ status, headers }: EgressResponse, sizeBytes: number, offset: number): boolean {
+  const length = headers["content-length"];
+  return length === undefined || Number(length) === (status === 206 ? sizeBytes - offset : sizeBytes);
+}
+
 /** Pieces from the offset on, whether or not the registry knows ranges. */
-async function* blobPieces(
-  ask: (path: string, headers: Record<string, string>, signal: AbortSignal) => Promise<EgressResponse>,
-  { digest }: Descriptor,
-  offset: number,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const { status, body } = await ask(`blobs/${digest}`, offset === 0 ? {} : { range: `bytes=${offset}-` }, signal);
+async function* blobPieces(ask: () => Promise<EgressResponse>, offset: number): AsyncGenerator<Uint8Array> {
+  const { status, body } = await ask();
   let skip = status === 206 ? 0 : offset;
   try {
     for await (const piece of body as AsyncIterable<Buffer>) {
