@@ -101,6 +101,7 @@ async function makeImage(folder: string): Promise<BenchImage> {
 /** A whole pull into an empty store, the copy of the blob and the wait for the disk with it. */
 async function unpackMs(folder: string, { config, digest, layer, path }: BenchImage): Promise<number> {
   const source: ImageSource = {
+    key: path,
     manifest: async () => ({ digest, config, layers: [layer] }),
     blob: (_blob, offset) => createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }),
     close: async () => {},

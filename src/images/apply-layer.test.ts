@@ -23,13 +23,24 @@ describe("a layer", () => {
       symlinkTo("usr/bin", "../bin"),
       hardLink("bin/alias", "bin/tool"),
     );
-    expect(applied).toEqual({ members: 5, bytes: 3, diskBytes: 7 * 4096, leftOut: 0 });
+    // Two files of a block; seven names, of which two are folders that no member names.
+    expect(applied).toEqual({ members: 5, bytes: 3, diskBytes: 9 * 4096, leftOut: 0 });
     expect(stack.tree()).toEqual(["bin/", "bin/alias", "bin/tool", "etc/", "etc/secret", "usr/", "usr/bin"]);
     expect(stack.read("usr/bin/tool")).toBe("#!");
     expect([stack.mode("bin"), stack.mode("bin/tool"), stack.mode("etc/secret")]).toEqual([0o775, 0o775, 0o664]);
     expect(statSync(join(stack.root, "bin/tool")).mtimeMs).toBe(1_700_000_000_000);
     expect(statSync(join(stack.root, "bin")).mtimeMs).toBe(1_700_000_000_000);
     expect(statSync(join(stack.root, "bin/alias")).ino).toBe(statSync(join(stack.root, "bin/tool")).ino);
+  });
+
+  it("a pax record without a value takes back what was said of all members", async () => {
+    await stack.apply(pax({ path: "everywhere" }, "g"), pax({ path: "" }), file("here"));
+    expect(stack.tree()).toEqual(["here"]);
+  });
+
+  it("a sparse file whose map would be lost is refused", async () => {
+    const first = pax({ "GNU.sparse.numblocks": "1", "GNU.sparse.size": "8192" });
+    await expect(stack.apply(first, file("sparse", "x"))).rejects.toMatchObject({ code: "IMAGE_INVALID" });
   });
 
   it("is read as GNU tar writes it, in each of its formats", async () => {
@@ -268,5 +279,16 @@ describe("what is no archive is refused:", () => {
     await expect(
       stack.applyArchive(Buffer.concat([folder("a"), folder("b")]), { maxBytes: 99, maxMembers: 1 }),
     ).rejects.toThrow("limit");
+    // One member makes many folders, or hides many names.
+    const deep = file(`${"deep/".repeat(19)}x`);
+    for (const limits of [
+      { maxBytes: 1e6, maxMembers: 15 },
+      { maxBytes: 15 * 4096, maxMembers: 1000 },
+    ])
+      await expect(stack.applyArchive(deep, limits)).rejects.toThrow("limit");
+    await stack.apply(...Array.from({ length: 30 }, (_, at) => file(`m/${at}`)));
+    await expect(stack.applyArchive(file("m/.wh..wh..opq"), { maxBytes: 1e6, maxMembers: 20 })).rejects.toThrow(
+      "limit",
+    );
   });
 });

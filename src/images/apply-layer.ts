@@ -1,7 +1,7 @@
 import { chmodSync, constants, copyFileSync, linkSync, lstatSync, lutimesSync, symlinkSync, utimesSync } from "node:fs";
 import { SluiceError } from "../core/errors.ts";
 import { type BytePath, onDisk, shownName, splitName } from "./member-name.ts";
-import { type MergedFolder, MergedView, markBrought, readLink, type ShownFile } from "./merged-view.ts";
+import { type MadeEntry, type MergedFolder, MergedView, markBrought, readLink, type ShownFile } from "./merged-view.ts";
 import { readTar, type TarMember } from "./tar/read-tar.ts";
 import { invalidArchive } from "./tar/tar-header.ts";
 import { linkedWhiteouts } from "./whiteout.ts";
@@ -25,8 +25,9 @@ export interface LayerFolders {
 }
 
 export interface LayerLimits {
-  /** Bytes of files, holes not counted. */
+  /** Of files, holes not counted, and a block for each folder. */
   readonly maxBytes: number;
+  /** Of the archive; as many names are made. */
   readonly maxMembers: number;
 }
 
@@ -78,17 +79,21 @@ class Layer {
   readonly #view: MergedView;
   readonly #limits: LayerLimits;
   #members = 0;
+  #entries = 0;
+  /** Whiteouts share one. */
+  #inodes = 0;
+  #folders = 0;
   #bytes = 0;
   #blocks = 0;
   #leftOut = 0;
 
   constructor({ own, meta, parents }: LayerFolders, limits: LayerLimits) {
-    this.#view = new MergedView(own, parents, linkedWhiteouts(meta));
+    this.#view = new MergedView(own, parents, linkedWhiteouts(meta), (kind) => this.#enter(kind));
     this.#limits = limits;
   }
 
   get applied(): AppliedLayer {
-    const diskBytes = (this.#members + this.#blocks) * BLOCK_BYTES;
+    const diskBytes = (this.#inodes + this.#blocks) * BLOCK_BYTES;
     return { members: this.#members, bytes: this.#bytes, diskBytes, leftOut: this.#leftOut };
   }
 
@@ -161,7 +166,19 @@ class Layer {
 
   #count(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > this.#limits.maxBytes) throw tooLarge(`more than ${this.#limits.maxBytes} bytes`, "bytes");
+    const all = this.#bytes + this.#folders * BLOCK_BYTES;
+    if (all > this.#limits.maxBytes) throw tooLarge(`more than ${this.#limits.maxBytes} bytes`, "bytes");
+  }
+
+  /** One member may make a thousand folders on its way, or hide a million names. */
+  #enter(kind: MadeEntry): void {
+    this.#entries += 1;
+    if (this.#entries > this.#limits.maxMembers) throw tooLarge(`more than ${this.#limits.maxMembers} names`);
+    if (kind === "whiteout") return;
+    this.#inodes += 1;
+    if (kind !== "folder") return;
+    this.#folders += 1;
+    this.#count(0);
   }
 
   #putSymlink(folder: MergedFolder, name: string, target: string, modifiedAt: number): void {

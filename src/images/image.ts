@@ -33,6 +33,8 @@ export interface ImageManifest {
 
 /** Where an image comes from: a registry, a `docker save` archive, an OCI layout. */
 export interface ImageSource {
+  /** Sources with the same key are the same place: what one of them does is done for all. */
+  readonly key: string;
   /** @throws SluiceError IMAGE_UNKNOWN, IMAGE_DENIED, IMAGE_INVALID, IMAGE_UNSUPPORTED (another architecture), REGISTRY_UNREACHABLE */
   manifest(signal: AbortSignal): Promise<ImageManifest>;
   /** The bytes of a blob as they lie there (compressed as the media type says), from `offset` on. They are NOT verified: the reader does.

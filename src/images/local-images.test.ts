@@ -139,6 +139,7 @@ describe("images of a registry", () => {
 
 describe("images of files", () => {
   const source = (digest: string): ImageSource => ({
+    key: "file",
     manifest: async () => ({ digest, config: {} as ImageManifest["config"], layers: [] }),
     blob: async function* () {},
     close: async () => {},

@@ -23,6 +23,8 @@ export interface MergedFolder {
   isOwn: boolean;
   /** The layer has put it there, or something into it: a mark of the same layer spares it. */
   isBrought: boolean;
+  /** Nothing of parents shows in it any more. */
+  isOpaque: boolean;
   /** UTC ms, to be set when all is in place: to make something in a folder changes its time. Null: as it comes. */
   modifiedAt: number | null;
 }
@@ -37,6 +39,8 @@ export interface ShownFile {
   readonly isOwn: boolean;
 }
 
+export type MadeEntry = "folder" | "file" | "link" | "whiteout";
+
 /** The tree that a layer over its parents shows, as overlayfs would, of which only the layer's own folder is ever written. Nobody else writes in
  *  any of them while this lives, so that what was looked at stays: a path made of known folders holds no symbolic link.
  *
@@ -44,12 +48,18 @@ export interface ShownFile {
 export class MergedView {
   readonly root: MergedFolder;
   readonly #whiteouts: WhiteoutMaker;
+  readonly #onEntry: (kind: MadeEntry) => void;
 
-  /** @param own an empty folder @param parents lowest first */
-  constructor(own: string, parents: readonly string[], whiteouts: WhiteoutMaker) {
+  /** @param own an empty folder @param parents lowest first @param onEntry is told of all that is put into the own tree, before; what it throws keeps it out */
+  constructor(
+    own: string,
+    parents: readonly string[],
+    whiteouts: WhiteoutMaker,
+    onEntry: (kind: MadeEntry) => void = () => {},
+  ) {
     const lowers = parents.map(bytePath).toReversed();
     this.root = { ...newFolder(null, bytePath(own), lowers), isOwn: true };
-    this.#whiteouts = whiteouts;
+    [this.#whiteouts, this.#onEntry] = [whiteouts, onEntry];
   }
 
   look(folder: MergedFolder, name: string): Shown | null {
@@ -113,6 +123,7 @@ export class MergedView {
     const top = folder.lowers[0];
     if (top === undefined) throw new Error("a folder is in no layer");
     const { mode, mtimeMs } = lstatSync(onDisk(top));
+    this.#onEntry("folder");
     mkdirSync(onDisk(folder.path), { mode: mode & 0o777 });
     folder.isOwn = true;
     folder.modifiedAt = mtimeMs;
@@ -123,11 +134,15 @@ export class MergedView {
     this.makeOwn(parent);
     const wasHidden = this.#removeOwn(parent, name);
     const made = newFolder(parent, `${parent.path}/${name}`, lowersOf(parent, name));
+    this.#onEntry("folder");
     mkdirSync(onDisk(made.path), { mode });
     made.isOwn = true;
     parent.folders.set(name, made);
     markBrought(made);
-    if (wasHidden) for (const entry of namesBelow(made)) this.#putWhiteout(made, entry);
+    if (wasHidden) {
+      made.isOpaque = true;
+      for (const entry of namesBelow(made)) this.#putWhiteout(made, entry);
+    }
     return made;
   }
 
@@ -135,6 +150,7 @@ export class MergedView {
   makeRoom(folder: MergedFolder, name: string, kind: "file" | "link"): BytePath {
     this.makeOwn(folder);
     this.#removeOwn(folder, name);
+    this.#onEntry(kind);
     folder.entries.set(name, kind);
     markBrought(folder);
     return `${folder.path}/${name}`;
@@ -152,6 +168,7 @@ export class MergedView {
   }
 
   #putWhiteout(folder: MergedFolder, name: string): void {
+    this.#onEntry("whiteout");
     this.#whiteouts.put(`${folder.path}/${name}`);
     folder.entries.set(name, "whiteout");
   }
@@ -173,6 +190,9 @@ export class MergedView {
   }
 
   hideOlderIn(folder: MergedFolder): void {
+    // What parents have stays hidden: only the layer's own can come in its place.
+    if (folder.isOpaque) return;
+    folder.isOpaque = true;
     for (const name of namesBelow(folder)) this.hideOlder(folder, name);
   }
 
@@ -202,6 +222,7 @@ function newFolder(parent: MergedFolder | null, path: BytePath, lowers: readonly
     entries: new Map(),
     isOwn: false,
     isBrought: false,
+    isOpaque: false,
     modifiedAt: null,
   };
 }

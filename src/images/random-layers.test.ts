@@ -27,7 +27,9 @@ const change = fc.oneof(
 );
 const images = fc.array(fc.array(change, { minLength: 1, maxLength: 8 }), { minLength: 2, maxLength: 4 });
 
-it("any layers come to what unpacking them one after another into one folder comes to", async () => {
+it("any layers come to what unpacking them one after another into one folder comes to", {
+  timeout: 120_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(images, async (image) => {
       stack.clear();

@@ -14,7 +14,9 @@ const MAX_TRIES = 100;
 
 const { user, folders } = JSON.parse(process.argv[2] ?? "") as RemovalJob;
 dropRights(user);
-for (const folder of folders) await removeWhole(folder);
+const failures: unknown[] = [];
+for (const folder of folders) await removeWhole(folder).catch((error: unknown) => failures.push(error));
+if (failures.length > 0) throw failures[0];
 writeSync(3, "{}");
 closeSync(3);
 

@@ -24,6 +24,7 @@ type Entry = z.infer<typeof manifest>[number];
 export function dockerArchiveSource(files: FileSet, image: string, tag: string | null): ImageSource {
   let names = new Map<string, string>();
   return {
+    key: image,
     async manifest(): Promise<ImageManifest> {
       const { Config, Layers } = chosen(await entriesOf(files, image), tag, image);
       const bytes = await files.read(Config, MAX_CONFIG_BYTES);

@@ -28,6 +28,7 @@ export function ociLayoutSource(files: FileSet, image: string, tag: string | nul
   }
 
   return {
+    key: image,
     async manifest(): Promise<ImageManifest> {
       let parsed = parseManifest(await files.read("index.json", MAX_MANIFEST_BYTES), image);
       let found: Descriptor | null = null;

@@ -90,6 +90,7 @@ export function registrySource(
   }
 
   return {
+    key: `${reference.registry}/${reference.repository}`,
     async manifest(signal): Promise<ImageManifest> {
       let { bytes, parsed } = await manifest(reference.digest ?? reference.tag ?? "latest", signal);
       if (parsed.kind === "index") {

@@ -36,15 +36,17 @@ export async function runChild({ program, job, folder, input, signal }: ChildOpt
       stdio: [input ?? "ignore", "ignore", "pipe", "pipe"],
     },
   );
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, sign) => resolve(sign ?? String(code)));
+  });
   const kill = (): void => void child.kill("SIGKILL");
   signal?.addEventListener("abort", kill);
   const said = collect(child.stderr);
-  const report = collect(child.stdio[3] as NodeJS.ReadableStream);
+  // One that could not be started for want of descriptors has no streams at all.
+  const report = collect((child.stdio?.[3] ?? null) as NodeJS.ReadableStream | null);
   try {
-    const end = await new Promise<string>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code, sign) => resolve(sign ?? String(code)));
-    });
+    const end = await ended;
     signal?.throwIfAborted();
     if (end !== "0") throw died(program, end, said());
     return JSON.parse(report()) as unknown;

@@ -1,9 +1,10 @@
 import { isSluiceError } from "../../core/errors.ts";
+import type { Semaphore } from "../../lib/semaphore.ts";
 import type { LayerLimits } from "../apply-layer.ts";
 import type { ImageManifest, ImageSource } from "../image.ts";
 import type { PullProgress } from "../images.ts";
 import { chainIds, layerName } from "./chain.ts";
-import type { DiskRoom } from "./disk-room.ts";
+import { type DiskRoom, full } from "./disk-room.ts";
 import type { Fetched, LayerMaker, LayerOrder } from "./layer-maker.ts";
 import { SharedWork } from "./shared-work.ts";
 import type { Shelf } from "./shelf.ts";
@@ -11,7 +12,8 @@ import type { Shelf } from "./shelf.ts";
 /** Unpacked layers are larger than their blobs: so much is made free before it shows what is really needed. */
 const UNPACKED_FACTOR = 3;
 
-/** A layer that is being made. Images that share it wait for the one who began. */
+/** Layers that are being made, each from one source. Images that share it wait for the one who began; who has another source does not: that one may be
+ *  slow on purpose. */
 export type LayersInWork = Map<string, SharedWork<void>>;
 
 export interface PullParts {
@@ -19,6 +21,8 @@ export interface PullParts {
   readonly maker: LayerMaker;
   readonly room: DiskRoom;
   readonly inWork: LayersInWork;
+  /** One at a time: a hostile layer makes a process large, and each may fill what the disk has left. */
+  readonly unpacking: Semaphore;
   readonly limits: LayerLimits;
 }
 
@@ -46,11 +50,13 @@ export class ImagePull {
     this.#parts = parts;
     this.#onProgress = onProgress;
     const { diffIds } = manifest.config;
-    const names = chainIds(diffIds).map(layerName);
+    const chain = chainIds(diffIds);
+    const names = chain.map(layerName);
     this.#orders = manifest.layers.map((blob, at) => ({
       source,
       blob,
       diffId: diffIds[at] ?? "",
+      chainId: chain[at] ?? "",
       name: names[at] ?? "",
       parents: names.slice(0, at),
       limits: parts.limits,
@@ -63,7 +69,11 @@ export class ImagePull {
     return this.#orders.map(({ name }) => name);
   }
 
+  /** @throws SluiceError DISK_FULL also for blobs that together are more than all images may be: none is asked for then */
   async run(signal: AbortSignal): Promise<void> {
+    const { maxBytes } = this.#parts.limits;
+    if (this.#bytes > maxBytes)
+      throw full(`all images together may take ${maxBytes} bytes, and its layers have ${this.#bytes}`);
     let ahead: Ahead | null = null;
     try {
       for (const [at, order] of this.#orders.entries()) {
@@ -90,8 +100,9 @@ export class ImagePull {
     const { shelf, inWork } = this.#parts;
     let mine = ahead;
     try {
-      while (!shelf.pin(order.name)) {
-        const begun = inWork.get(order.name);
+      const key = workKey(order);
+      while (!shelf.pin(order.chainId)) {
+        const begun = inWork.get(key);
         if (begun !== undefined) {
           await othersEnd(begun, signal);
           continue;
@@ -99,9 +110,9 @@ export class ImagePull {
         const fetched = mine;
         mine = null;
         const work = new SharedWork((wanted) => this.#make(order, fetched, next, wanted));
-        inWork.set(order.name, work);
+        inWork.set(key, work);
         // Not when this caller leaves: others may wait for it, and two would make one folder.
-        void work.settled().then(() => inWork.delete(order.name));
+        void work.settled().then(() => inWork.delete(key));
         await work.wait(signal);
       }
       this.#pinned.push(order.name);
@@ -111,31 +122,31 @@ export class ImagePull {
   }
 
   async #make(order: LayerOrder, ahead: Ahead | null, next: () => void, signal: AbortSignal): Promise<void> {
-    const { shelf } = this.#parts;
     const fetched = await (ahead?.fetched ?? this.#download(order, signal));
     try {
       next();
-      const diskBytes = await this.#unpack(order, fetched, signal);
-      shelf.addLayer(order.name, diskBytes);
-      shelf.unpin(order.name);
+      await this.#parts.unpacking.run(() => this.#unpack(order, fetched, signal));
     } finally {
       await fetched.remove();
     }
+    // When all who wait for it have had their turn: until then nobody may take it away.
+    setImmediate(() => this.#parts.shelf.unpin(order.name));
   }
 
   /** What must stay free on the disk stays free: a layer gets what others may go for, and no more. */
-  async #unpack(order: LayerOrder, fetched: Fetched, signal: AbortSignal): Promise<number> {
+  async #unpack(order: LayerOrder, fetched: Fetched, signal: AbortSignal): Promise<void> {
     const { maker, room, limits } = this.#parts;
-    for (let wanted = order.blob.sizeBytes * UNPACKED_FACTOR; ; ) {
-      await room.onDiskIfPossible(Math.min(wanted, limits.maxBytes));
+    let tried = -1;
+    for (let wanted = order.blob.sizeBytes * UNPACKED_FACTOR; ; wanted = Math.max(2 * tried, wanted)) {
+      await room.makeFree(Math.min(wanted, limits.maxBytes));
       const maxBytes = Math.min(limits.maxBytes, await room.freeBytes());
+      if (maxBytes <= tried) throw full("the file system has no room for it");
       try {
         return await maker.unpack({ ...order, limits: { ...limits, maxBytes } }, fetched, signal);
       } catch (error) {
         const needsMore = isSluiceError(error) && error.details?.limit === "bytes" && maxBytes < limits.maxBytes;
         if (!needsMore) throw error;
-        wanted = Math.max(2 * maxBytes, wanted);
-        await room.onDisk(Math.min(wanted, limits.maxBytes));
+        tried = maxBytes;
       }
     }
   }
@@ -143,7 +154,7 @@ export class ImagePull {
   /** Begins with the next layer's download, unless it is here or on its way. A failure shows when its turn comes. */
   #downloadAhead(at: number, signal: AbortSignal): Ahead | null {
     const order = this.#orders[at];
-    if (order === undefined || this.#parts.shelf.has(order.name) || this.#parts.inWork.has(order.name)) return null;
+    if (order === undefined || this.#parts.shelf.has(order.name) || this.#parts.inWork.has(workKey(order))) return null;
     const fetched = this.#download(order, signal);
     fetched.catch(() => {});
     return {
@@ -158,8 +169,15 @@ export class ImagePull {
   }
 
   async #download(order: LayerOrder, signal: AbortSignal): Promise<Fetched> {
-    await this.#parts.room.onDisk(order.blob.sizeBytes);
-    return await this.#parts.maker.download(order, signal, (bytes) => this.#tell(bytes));
+    const reserved = await this.#parts.room.reserve(order.blob.sizeBytes);
+    try {
+      return await this.#parts.maker.download(order, signal, (bytes) => {
+        reserved.fill(bytes);
+        this.#tell(bytes);
+      });
+    } finally {
+      reserved.release();
+    }
   }
 
   #tell(bytes: number): void {
@@ -174,6 +192,8 @@ export class ImagePull {
 async function othersEnd(work: SharedWork<void>, signal: AbortSignal): Promise<void> {
   await work.join(signal).catch(() => signal.throwIfAborted());
 }
+
+const workKey = ({ chainId, source }: LayerOrder): string => `${chainId} ${source.key}`;
 
 interface Ahead {
   readonly fetched: Promise<Fetched>;

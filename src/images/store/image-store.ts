@@ -99,9 +99,10 @@ class LayerStore implements ImageStore {
     });
     this.#parts = {
       shelf,
-      maker: new LayerMaker(layout, options.user, trash),
+      maker: new LayerMaker(layout, options.user, trash, shelf),
       room: this.#room,
       inWork: this.#inWork,
+      unpacking: new Semaphore(1),
       limits: { maxBytes: options.maxBytes, maxMembers: MAX_MEMBERS },
     };
   }
@@ -113,7 +114,8 @@ class LayerStore implements ImageStore {
     for (;;) {
       const here = this.hold(known, reference);
       if (here !== null) return here;
-      const pull = this.#pulls.get(known) ?? this.#begin(order);
+      either.throwIfAborted();
+      const pull = this.#pulls.get(pullKey(order)) ?? this.#begin(order);
       try {
         await this.#join(pull, either, onProgress);
       } catch (error) {
@@ -134,7 +136,7 @@ class LayerStore implements ImageStore {
     }
   }
 
-  /** One at a time for a digest, also while one that nobody waits for any more ends: two would put the image on the shelf twice. */
+  /** One at a time for a digest and source, also while one that nobody waits for any more ends. */
   #begin(order: PullOrder): SharedPull {
     const listeners = new Set<Listener>();
     const tell = (progress: PullProgress): void => {
@@ -142,8 +144,8 @@ class LayerStore implements ImageStore {
     };
     const work = new SharedWork((wanted) => this.#bring(order, wanted, tell));
     const pull = { order, work, listeners };
-    this.#pulls.set(order.digest, pull);
-    void work.settled().then(() => this.#pulls.delete(order.digest));
+    this.#pulls.set(pullKey(order), pull);
+    void work.settled().then(() => this.#pulls.delete(pullKey(order)));
     return pull;
   }
 
@@ -167,25 +169,28 @@ class LayerStore implements ImageStore {
         pullMs: clock.monotonicMs() - begun,
       };
       await this.#write(record);
-      const image = this.#shelf.addImage(record, UNUSED);
+      // It may have come from another source meanwhile.
+      const image = this.#shelf.images.get(digest) ?? this.#shelf.addImage(record, UNUSED);
       this.#shelf.use(image, clock.now());
-      await this.#makeRoomBeside(image);
+      await this.#makeRoomBeside(image, pull);
     } finally {
       pull.release();
     }
   }
 
   /** The limit holds for all images together, the new one too: it may go itself where nothing else can. */
-  async #makeRoomBeside(image: ShelfImage): Promise<void> {
+  async #makeRoomBeside(image: ShelfImage, pull: ImagePull): Promise<void> {
     image.holds += 1;
     try {
       await this.#room.belowLimit();
+      image.holds -= 1;
     } catch (error) {
       image.holds -= 1;
-      this.#removeImage(image);
+      if (image.holds === 0) this.#removeImage(image);
+      pull.release();
+      this.#removeLooseLayers();
       throw error;
     }
-    image.holds -= 1;
   }
 
   hold(digest: string, reference: string): HeldImage | null {
@@ -249,7 +254,7 @@ class LayerStore implements ImageStore {
     if (image.holds > 0)
       throw new SluiceError(
         "IMAGE_IN_USE",
-        `Cannot remove the image ${digest}: a job runs on it (wait for it, or cancel it)`,
+        `Cannot remove the image ${digest}: a job runs on it, or a service keeps it ready (wait, or see synchronous.min_scale)`,
       );
     const { ownBytes } = this.#shelf.sizesOf(image);
     this.#removeImage(image);
@@ -301,6 +306,8 @@ class LayerStore implements ImageStore {
 }
 
 const MAX_REFERENCES = 20;
+
+const pullKey = ({ digest, source }: PullOrder): string => `${digest} ${source.key}`;
 
 function changed(reference: string, digest: string): SluiceError {
   return new SluiceError(

@@ -10,12 +10,14 @@ import type { UnpackJob, UnpackReport } from "../unpack.ts";
 import { runChild } from "./child.ts";
 import { fetchBlob } from "./fetch-blob.ts";
 import type { StoreLayout } from "./layout.ts";
+import type { Shelf } from "./shelf.ts";
 import type { Trash } from "./trash.ts";
 
 export interface LayerOrder {
   readonly source: ImageSource;
   readonly blob: Descriptor;
   readonly diffId: string;
+  readonly chainId: string;
   /** Name of its folder. */
   readonly name: string;
   /** Names of the layers below, lowest first; they are there. */
@@ -34,9 +36,10 @@ export class LayerMaker {
   readonly #layout: StoreLayout;
   readonly #user: ImagesUser | null;
   readonly #trash: Trash;
+  readonly #shelf: Shelf;
 
-  constructor(layout: StoreLayout, user: ImagesUser | null, trash: Trash) {
-    [this.#layout, this.#user, this.#trash] = [layout, user, trash];
+  constructor(layout: StoreLayout, user: ImagesUser | null, trash: Trash, shelf: Shelf) {
+    [this.#layout, this.#user, this.#trash, this.#shelf] = [layout, user, trash, shelf];
   }
 
   /** @throws as `fetchBlob` */
@@ -52,9 +55,9 @@ export class LayerMaker {
     }
   }
 
-  /** @returns bytes that the layer takes of the disk
+  /** Puts the layer on the shelf, pinned.
    *  @throws SluiceError IMAGE_INVALID (`details.limit` is "bytes" when it has more than `limits.maxBytes`), IMAGE_UNSUPPORTED, DISK_FULL, INTERNAL */
-  async unpack(order: LayerOrder, { path }: Fetched, signal: AbortSignal): Promise<number> {
+  async unpack(order: LayerOrder, { path }: Fetched, signal: AbortSignal): Promise<void> {
     const folder = `unpacking/${this.#layout.session}/${order.name}-${randomUUID()}`;
     const { blob, diffId, limits, name } = order;
     const parents = order.parents.map((parent) => `layers/${parent}`);
@@ -68,8 +71,10 @@ export class LayerMaker {
       // Only a process that an archive has taken over leaves something else.
       if (!lstatSync(made).isDirectory()) throw new Error("the layer is no folder");
       crashPoint("image.unpacked");
+      // Made from another source meanwhile, it is the same: the digest was verified. A folder and its place on the shelf come at once.
+      if (this.#shelf.pin(order.chainId)) return;
       renameSync(made, `${this.#layout.layers}/${name}`);
-      return report.layer.diskBytes;
+      this.#shelf.addLayer(order.chainId, report.layer.diskBytes);
     } finally {
       await file.close();
       this.#trash.take(`${this.#layout.folder}/${folder}`);

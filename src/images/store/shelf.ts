@@ -1,3 +1,5 @@
+import { SluiceError } from "../../core/errors.ts";
+import { chainIds, layerName } from "./chain.ts";
 import { leastUseful } from "./greedy-dual.ts";
 import type { ImageRecord } from "./image-record.ts";
 
@@ -14,6 +16,8 @@ export interface ShelfImage {
 }
 
 interface ShelfLayer {
+  /** In full: folders are named by the beginning. */
+  readonly chainId: string;
   readonly diskBytes: number;
   /** Images that have it, and pulls that are going to. */
   users: number;
@@ -38,14 +42,21 @@ export class Shelf {
   }
 
   /** A new layer, which its maker needs until `unpin`. */
-  addLayer(name: string, diskBytes: number): void {
-    this.#layers.set(name, { diskBytes, users: 1 });
+  addLayer(chainId: string, diskBytes: number): void {
+    this.#layers.set(layerName(chainId), { chainId, diskBytes, users: 1 });
   }
 
-  /** Keeps a layer until `unpin`; false when it is not here. */
-  pin(name: string): boolean {
-    const layer = this.#layers.get(name);
+  /** Keeps a layer until `unpin`; false when it is not here.
+   *  @throws SluiceError IMAGE_INVALID when another lies in its folder: somebody has made up its id */
+  pin(chainId: string): boolean {
+    const layer = this.#layers.get(layerName(chainId));
     if (layer === undefined) return false;
+    if (layer.chainId !== chainId) {
+      throw new SluiceError(
+        "IMAGE_INVALID",
+        `Cannot keep the image: its layer ${chainId} would lie where another does`,
+      );
+    }
     layer.users += 1;
     return true;
   }
@@ -65,7 +76,9 @@ export class Shelf {
 
   /** Layers that are not here yet are taken as the record says. */
   addImage(record: ImageRecord, usage: Usage): ShelfImage {
-    for (const { name, diskBytes } of record.layers) if (!this.pin(name)) this.addLayer(name, diskBytes);
+    for (const [at, chainId] of chainIds(record.config.diffIds).entries()) {
+      if (!this.pin(chainId)) this.addLayer(chainId, record.layers[at]?.diskBytes ?? 0);
+    }
     const image = { record, holds: 0, ...usage };
     this.images.set(record.digest, image);
     return image;
@@ -103,6 +116,15 @@ export class Shelf {
     if (least === null) return null;
     this.clock = Math.max(this.clock, least.priority);
     return least.victim;
+  }
+
+  /** What would be free if all went that may. */
+  evictableBytes(pinned: ReadonlySet<string>): number {
+    const staying = [...this.images.values()].filter(({ holds, record }) => holds > 0 || pinned.has(record.digest));
+    const needed = new Set(staying.flatMap(({ record }) => record.layers.map(({ name }) => name)));
+    let sum = 0;
+    for (const [name, { diskBytes }] of this.#layers) if (!needed.has(name)) sum += diskBytes;
+    return sum;
   }
 
   /** Bytes of all its layers, and of those that it alone has. */

@@ -7,12 +7,15 @@ import type { RemovalJob } from "../remove-folders.ts";
 import { runChild } from "./child.ts";
 import type { StoreLayout } from "./layout.ts";
 
+/** Linux takes no more than 128 KiB in one argument. */
+const FOLDERS_A_CHILD = 500;
+
 /** Removes folders of layers: they go at once, by a new name, and their bytes a little later, in a process with the rights of the images user. */
 export class Trash {
   readonly #layout: StoreLayout;
   readonly #user: ImagesUser | null;
   readonly #log: Log;
-  #emptying: Promise<void> | null = null;
+  #emptying: Promise<boolean> | null = null;
 
   constructor(layout: StoreLayout, user: ImagesUser | null, log: Log) {
     [this.#layout, this.#user, this.#log] = [layout, user, log];
@@ -25,23 +28,27 @@ export class Trash {
     void this.empty();
   }
 
-  /** Resolves when all that was in it before is gone, or could not be removed, which the log says. */
-  async empty(): Promise<void> {
+  /** Resolves when all that was in it before is gone, or (false) could not be removed, which the log says. Never rejects. */
+  async empty(): Promise<boolean> {
     await this.#emptying;
     this.#emptying ??= this.#removeAll().finally(() => {
       this.#emptying = null;
     });
-    await this.#emptying;
+    return await this.#emptying;
   }
 
-  async #removeAll(): Promise<void> {
-    const folders = readdirSync(this.#layout.trash).map((name) => `trash/${name}`);
-    if (folders.length === 0) return;
-    const job: RemovalJob = { user: this.#user, folders };
+  async #removeAll(): Promise<boolean> {
     try {
-      await runChild({ program: "remove-folders", job, folder: this.#layout.folder, input: null, signal: null });
+      const names = readdirSync(this.#layout.trash);
+      for (let at = 0; at < names.length; at += FOLDERS_A_CHILD) {
+        const folders = names.slice(at, at + FOLDERS_A_CHILD).map((name) => `trash/${name}`);
+        const job: RemovalJob = { user: this.#user, folders };
+        await runChild({ program: "remove-folders", job, folder: this.#layout.folder, input: null, signal: null });
+      }
+      return true;
     } catch (error) {
       this.#log.error("cannot remove layers of images", { folder: this.#layout.trash, error });
+      return false;
     }
   }
 }

@@ -13,6 +13,7 @@ const KNOWN = new Set([
   "GNU.sparse.realsize",
   "GNU.sparse.size",
   "GNU.sparse.map",
+  "GNU.sparse.numblocks",
 ]);
 
 /** Records of a pax header: `<length> <key>=<value>\\n`, where the length counts all of it. Raw bytes as one character each; an empty value

@@ -51,7 +51,8 @@ export async function* readTar(pieces: AsyncIterable<Uint8Array>): AsyncGenerato
         continue;
       }
       if (await takeExtension(source, header, extensions)) continue;
-      const records = new Map([...global, ...extensions.records]);
+      const all = new Map([...global, ...extensions.records]);
+      const records = new Map([...all].filter(([, value]) => value !== ""));
       const { member, end } = await openMember(source, block, header, { ...extensions, records });
       yield member;
       await skipTo(source, end);

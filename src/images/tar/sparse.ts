@@ -53,6 +53,9 @@ function octal(bytes: Buffer, at: number): number {
 export async function readPaxMap(records: ReadonlyMap<string, string>, source: ByteSource): Promise<SparseMap | null> {
   if (records.get("GNU.sparse.major") === "1") return readMapAhead(whole(records.get("GNU.sparse.realsize")), source);
   const map = records.get("GNU.sparse.map");
+  // In the first of the formats the map is as many records of one name.
+  if (map === undefined && records.has("GNU.sparse.numblocks"))
+    throw invalidArchive("it holds a sparse file in GNU's format 0.0 (make it again with --sparse-version=1.0)");
   if (map === undefined) return null;
   const numbers = map.split(",").map(whole);
   return checkedMap({ realSize: whole(records.get("GNU.sparse.size")), segments: pairs(numbers), mapBytes: 0 });

@@ -28,6 +28,7 @@ export function layerOf(...members: readonly Buffer[]): FakeLayer {
 
 /** An image in memory, which counts what is asked of it. */
 export interface FakeSource extends ImageSource {
+  key: string;
   readonly image: ImageManifest;
   /** Digest and offset of each call for a blob. */
   readonly calls: string[];
@@ -46,6 +47,7 @@ export function fakeSource(layers: readonly FakeLayer[], over: Partial<ImageConf
   );
   const config = { ...CONFIG, diffIds: layers.map(({ diffId }) => diffId), ...over };
   const source: FakeSource = {
+    key: "fake",
     image: { digest: sha256(JSON.stringify(config)), config, layers: descriptors },
     calls: [],
     blobs,
