@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { chmodSync, cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunOptions, type RunResult, SandboxBench } from "../../testing/sandbox-bench.ts";
 import { giveToImages, IMAGES_UID, imageRoot, makeLayers } from "../../testing/test-image.ts";
@@ -171,6 +171,17 @@ describe("a root that is an image", () => {
     for (const uid of uids) {
       expect(uid).toBeGreaterThanOrEqual(200_000);
       expect(uid).not.toBe(IMAGES_UID);
+    }
+  });
+
+  test("layers that went and came again, under the same names, are mounted anew", async () => {
+    const place = `${bench.folder}/again`;
+    // Each looks for names that no one before has, which the kernel may still know.
+    for (const script of [":", "cat /usr/share/base", "ls /usr/share", "id -u"]) {
+      mkdirSync(place);
+      const again = makeLayers(place);
+      expect(await run(script, { layers: again })).toMatchObject({ exitCode: 0 });
+      rmSync(place, { recursive: true });
     }
   });
 

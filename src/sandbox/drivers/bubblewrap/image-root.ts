@@ -76,7 +76,7 @@ export class ImageRoots {
     const lower = ["t", ...names.map((name) => `l/${name}`)].join(":");
     const options = `lowerdir=${lower},upperdir=w/upper,workdir=w/work,userxattr`;
     const mount = `mount -t overlay overlay -o ${quote(options)} ${ROOT_MOUNT}`;
-    const key = JSON.stringify([folder, names, top]);
+    const key = JSON.stringify([folder, names, root.layers.map(identityOf), top]);
     const again = slot.root.mounted === key;
     slot.root.mounted = key;
     // The made layer has an /etc: it tells whether something is mounted, whatever became of the launcher.
@@ -143,6 +143,12 @@ class Made {
     if (this.#gid !== null) chownSync(this.#root + path, this.#uid, this.#gid);
     chmodSync(this.#root + path, mode);
   }
+}
+
+/** Layers that were removed and pulled again have the names that they had, and a mount would go on showing the ones that are gone. */
+function identityOf(layer: string): string {
+  const stats = lstatSync(layer, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? "" : `${stats.ino}.${stats.ctimeNs}`;
 }
 
 /** False also where a link or a file is on the way: that is the image's own affair. */
