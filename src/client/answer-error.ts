@@ -50,7 +50,8 @@ function parsed(text: string): Record<string, unknown> {
   }
 }
 
-const knownCode = (code: unknown): ErrorCode | null =>
+/** A code of ours as another program sends it; null for others. */
+export const knownCode = (code: unknown): ErrorCode | null =>
   typeof code === "string" && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : null;
 
 /** Reasons of Node's fetch in words; browsers give none. */

@@ -1,6 +1,7 @@
 import { isAdmin, type Principal } from "../core/principal.ts";
 import type { Service } from "../core/service.ts";
 import type { ImageAsker, Images } from "../images/images.ts";
+import { Semaphore } from "../lib/semaphore.ts";
 import type { State } from "../state/state.ts";
 
 /** Whose rights a registry is asked with when somebody calls. */
@@ -10,7 +11,13 @@ export const askerOf = (by: Principal, pullSecrets: readonly string[]): ImageAsk
   pullSecrets,
 });
 
-/** Asks what the image of each service stands for now, so that a revision runs the same bytes for as long as it lives.
+/** Manifests that one call asks for at once: each may have megabytes. */
+const PINS_AT_ONCE = 8;
+/** Images that are pulled ahead at once, for all calls together. */
+const prefetching = new Semaphore(4);
+
+/** Asks what the image of each service stands for now, so that a revision runs the same bytes for as long as it lives. An image of several services is asked
+ *  for once; where one cannot be had, the others are given up.
  *  @throws SluiceError as `Images.pin` */
 export async function pinImages(
   images: Images,
@@ -18,11 +25,27 @@ export async function pinImages(
   specs: readonly Service[],
   signal: AbortSignal,
 ): Promise<Service[]> {
+  const atOnce = new Semaphore(PINS_AT_ONCE);
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  const asked = new Map<string, Promise<string>>();
+  const pin = ({ image, imagePullSecrets }: Service): Promise<string> =>
+    atOnce.run(async () => {
+      try {
+        either.throwIfAborted();
+        return (await images.pin(image, askerOf(by, imagePullSecrets), either)).digest;
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    });
   return await Promise.all(
     specs.map(async (spec) => {
       if (spec.image === "host") return spec;
-      const { digest } = await images.pin(spec.image, askerOf(by, spec.imagePullSecrets), signal);
-      return { ...spec, imageDigest: digest };
+      const key = JSON.stringify([spec.image, spec.imagePullSecrets]);
+      const imageDigest = asked.get(key) ?? pin(spec);
+      asked.set(key, imageDigest);
+      return { ...spec, imageDigest: await imageDigest };
     }),
   );
 }
@@ -37,10 +60,10 @@ export function prefetchImages(
   for (const spec of specs) {
     if (!spec.imagePrefetch || spec.imageDigest === null) continue;
     const image = { reference: spec.image, digest: spec.imageDigest };
-    images.hold(image, askerOf(by, spec.imagePullSecrets), { signal: new AbortController().signal }).then(
-      (held) => held.release(),
-      (error: unknown) => failed(spec, error),
-    );
+    const { signal } = new AbortController();
+    prefetching
+      .run(async () => (await images.hold(image, askerOf(by, spec.imagePullSecrets), { signal })).release())
+      .catch((error: unknown) => failed(spec, error));
   }
 }
 

@@ -23,7 +23,7 @@ export async function* decompress(
     throw new SluiceError("IMAGE_UNSUPPORTED", `Cannot unpack the layer: its media type "${mediaType}" is not known`);
   }
   const { magic, all } = await peek(pieces);
-  if (magic.readUInt16BE(0) === 0x1f8b) yield* through(all, createGunzip({ chunkSize: PIECE_BYTES }));
+  if (isGzip(magic)) yield* through(all, createGunzip({ chunkSize: PIECE_BYTES }));
   else if (isZstd(magic)) {
     yield* through(
       zstdFrames(all),
@@ -34,6 +34,11 @@ export async function* decompress(
 
 /** 128 MiB, which zstd itself takes for the most that a decompressor should need. */
 const MAX_WINDOW_LOG = 27;
+
+/** @param magic the first four bytes */
+export const isCompressed = (magic: Buffer): boolean => isGzip(magic) || isZstd(magic);
+
+const isGzip = (magic: Buffer): boolean => magic.readUInt16BE(0) === 0x1f8b;
 
 const isZstd = (magic: Buffer): boolean =>
   magic.readUInt32LE(0) === 0xfd2fb528 || magic.readUInt32LE(0) >>> 4 === 0x184d2a5;

@@ -43,6 +43,7 @@ const store: ImageStore = {
     return image;
   },
   hold: (digest) => here.get(digest) ?? null,
+  freeBytes: async () => 2 ** 30,
   list: () => [],
   remove: async () => 0,
   prune: async () => 0,

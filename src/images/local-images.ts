@@ -20,6 +20,8 @@ export interface ImageStore {
   pull(source: ImageSource, options: StorePull): Promise<HeldImage>;
   /** The image if it is here. */
   hold(digest: string, reference: string): HeldImage | null;
+  /** What the disk has for images now, less what is reserved. */
+  freeBytes(): Promise<number>;
   list(): readonly StoredImage[];
   remove(digest: string): Promise<number>;
   prune(pinned: ReadonlySet<string>): Promise<number>;
@@ -37,7 +39,7 @@ export interface LocalImagesOptions {
   readonly pullSecretUsers: readonly (readonly [secret: string, user: string])[];
   readonly credentialHelpers: readonly string[];
   /** Opens an archive or layout. @throws SluiceError IMAGE_DENIED for a place that the asker may not name */
-  readonly openFile: (path: string, asker: ImageAsker) => Promise<ImageSource>;
+  readonly openFile: (path: string, asker: ImageAsker, signal: AbortSignal) => Promise<ImageSource>;
 }
 
 /** How the name of an image that is a file begins. */
@@ -82,7 +84,7 @@ export function localImages(options: LocalImagesOptions): Images {
 
   /** A file may change or go: its image is taken over when it is named, not when it is needed. */
   async function pinFile(image: string, asker: ImageAsker, signal: AbortSignal): Promise<PinnedImage> {
-    const source = await options.openFile(image.slice(FILE.length), asker);
+    const source = await options.openFile(image.slice(FILE.length), asker, signal);
     try {
       const held = await store.pull(source, { reference: image, signal });
       held.release();
@@ -118,7 +120,7 @@ export function localImages(options: LocalImagesOptions): Images {
     asker: ImageAsker,
     pull: PullOptions,
   ): Promise<HeldImage> {
-    const source = await options.openFile(reference.slice(FILE.length), asker);
+    const source = await options.openFile(reference.slice(FILE.length), asker, pull.signal);
     try {
       return await store.pull(source, { ...pull, reference, digest });
     } finally {

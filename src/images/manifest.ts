@@ -45,7 +45,12 @@ const config = z.object({
       Cmd: texts,
     })
     .nullish(),
-  rootfs: z.object({ diff_ids: z.array(digest) }),
+  rootfs: z.object({
+    diff_ids: z
+      .array(digest)
+      .nullish()
+      .transform((list) => list ?? []),
+  }),
 });
 
 /** An index, or the manifest of one platform. */
@@ -111,6 +116,7 @@ export function parseConfig(bytes: Uint8Array, image: string, layers: number): I
     throw invalid(image, `its config names ${rootfs.diff_ids.length} layers and its manifest ${layers}`);
   }
   const workingDirectory = given?.WorkingDir ?? "";
+  if (!isPath(workingDirectory)) throw invalid(image, "its working directory is no path");
   return {
     architecture,
     os,
@@ -122,6 +128,12 @@ export function parseConfig(bytes: Uint8Array, image: string, layers: number): I
     diffIds: rootfs.diff_ids,
   };
 }
+
+const [MAX_NAME_BYTES, MAX_PATH_BYTES] = [255, 4000];
+const isPath = (path: string): boolean =>
+  !path.includes("\0") &&
+  Buffer.byteLength(path) <= MAX_PATH_BYTES &&
+  path.split("/").every((part) => Buffer.byteLength(part) <= MAX_NAME_BYTES);
 
 const isPart = (part: string): boolean => part !== "" && part !== "." && part !== "..";
 

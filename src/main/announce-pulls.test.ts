@@ -68,3 +68,17 @@ test("two that wait for one pull are told of once", async () => {
   await Promise.all([images.hold(IMAGE, ASKER, { signal }), images.hold(IMAGE, ASKER, { signal })]);
   expect(noted.map(({ kind }) => kind)).toEqual(["image.pulling", "image.pulled"]);
 });
+
+test("who leaves is no failure: the pull goes on for others", async () => {
+  const gone = new AbortController();
+  const images = announced({
+    ...pulling([0]),
+    async hold(_image, _asker, { onProgress }) {
+      onProgress?.({ layersDone: 0, layers: 1, bytesDone: 0, bytes: 100 });
+      gone.abort(new Error("left"));
+      throw gone.signal.reason;
+    },
+  });
+  await expect(images.hold(IMAGE, ASKER, { signal: gone.signal })).rejects.toThrow("left");
+  expect(noted.map(({ kind }) => kind)).toEqual(["image.pulling"]);
+});

@@ -32,7 +32,8 @@ export function announcePulls(images: Images, deps: AnnounceDeps): Images {
       news.end(null);
       return held;
     } catch (error) {
-      news.end(error);
+      // Who leaves says nothing of the pull: it goes on for others.
+      if (!options.signal.aborted) news.end(error);
       throw error;
     } finally {
       told.delete(image.digest);

@@ -29,15 +29,20 @@ export async function openImages({ images, slots, store }: Config, place: Images
   const maxBytes = images.maxBytes ?? (await shareOf(folder));
   const user = slotsGid === null ? null : { uid: slots.uidBase - 1, gid: slotsGid };
   const egress = new Egress({ namedHosts: images.plainHttp, allowPrivate: images.privateNetworks, ownPorts });
+  const { keepFreeBytes } = store;
+  const kept = await openImageStore({ folder, user, maxBytes, keepFreeBytes, pinned, clock, log });
+  const freeBytes = (): Promise<number> => kept.freeBytes();
   return localImages({
-    store: await openImageStore({ folder, user, maxBytes, keepFreeBytes: store.keepFreeBytes, pinned, clock, log }),
+    store: kept,
     registry: { egress, plainHosts: images.plainHttp, mirrors: mirrorsOf(images.mirrors) },
     dockerConfig: images.dockerConfig,
     pullSecrets: images.pullSecrets,
     pullSecretUsers: images.pullSecretUsers,
     credentialHelpers: images.credentialHelpers,
-    openFile: (path, { isAdmin }) =>
-      openImageFile(path, { folders: isAdmin ? null : images.folders, scratch: `${folder}/incoming`, maxBytes }),
+    openFile(path, { isAdmin }, signal) {
+      const folders = isAdmin ? null : images.folders;
+      return openImageFile(path, { folders, scratch: `${folder}/incoming`, maxBytes, freeBytes, signal });
+    },
   });
 }
 

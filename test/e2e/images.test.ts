@@ -194,6 +194,12 @@ describe("sluice images", () => {
       code: 1,
       stderr: expect.stringContaining("IMAGE_UNKNOWN"),
     });
+    // What could begin a digest is a name all the same, and a name is whole.
+    await server.cli(["images", "pull", name]);
+    const [{ digest = "" } = {}] = JSON.parse((await server.cli(["images", "-o", "json"])).stdout);
+    for (const other of [digest.slice(7, 8), digest.slice(7, 12), name.slice(0, -1), "one:1"])
+      expect((await server.cli(["images", "rm", other])).code).toBe(1);
+    expect((await server.cli(["images", "rm", digest.slice(7, 19)])).code).toBe(0);
     await server.cli(["images", "pull", name]);
     expect((await server.cli(["images", "prune"])).stdout).toContain("freed");
     expect(await inside("layers")).toEqual([]);

@@ -1,3 +1,4 @@
+import { knownCode } from "../../client/answer-error.ts";
 import type { StoredImage } from "../../client/client.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
@@ -90,8 +91,7 @@ async function pull(client: Client, name: string, secrets: readonly string[], io
       continue;
     }
     line.clear();
-    if (event.kind === "error")
-      throw new SluiceError("IMAGE_INVALID", event.message, { details: { code: event.code } });
+    if (event.kind === "error") throw new SluiceError(knownCode(event.code) ?? "IMAGE_INVALID", event.message);
     say(io, `${event.reference}@${event.digest}`);
     return;
   }
@@ -111,11 +111,17 @@ async function removeAll(client: Client, names: readonly string[], io: Io): Prom
   return 0;
 }
 
+/** What lists show of a digest; less may as well be a name. */
+const SHOWN_DIGITS = /^[0-9a-f]{12,64}$/;
+
+/** A name as it was pulled, with what Docker leaves out of names; else a digest, or how it begins. */
 function imageNamed(images: readonly StoredImage[], name: string): StoredImage {
-  const digits = name.replace(/^sha256:/, "");
-  const found = images.filter(
-    ({ digest, references }) => references.includes(name) || (digits !== "" && digest.slice(7).startsWith(digits)),
-  );
+  const tagged = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
+  const names = [name, tagged, `docker.io/${tagged}`, `docker.io/library/${tagged}`];
+  const digits = name.startsWith("sha256:") ? name.slice(7) : SHOWN_DIGITS.test(name) ? name : "";
+  const byName = images.filter(({ references }) => references.some((reference) => names.includes(reference)));
+  const byDigest = images.filter(({ digest }) => digits !== "" && digest.slice(7).startsWith(digits));
+  const found = byName.length > 0 ? byName : byDigest;
   const [first] = found;
   if (first !== undefined && found.length === 1) return first;
   throw new SluiceError(

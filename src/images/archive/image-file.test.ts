@@ -5,7 +5,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sha256 } from "../testing/fake-registry.ts";
 import { endOfTar, file, hardLink, pax, symlinkTo, tarMember } from "../testing/make-tar.ts";
-import { openImageFile } from "./image-file.ts";
+import { type ImageFileOptions, openImageFile } from "./image-file.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -17,8 +17,15 @@ const SIGNAL = new AbortController().signal;
 const HERE = process.arch === "arm64" ? "arm64" : "amd64";
 const LAYER = "the bytes of a layer, which nobody looks at here";
 
-const open = (name: string, folders: readonly string[] | null = null, maxBytes = 2 ** 20) =>
-  openImageFile(name, { folders, scratch: join(folder, "scratch"), maxBytes });
+const open = (name: string, folders: readonly string[] | null = null, over: Partial<ImageFileOptions> = {}) =>
+  openImageFile(name, {
+    folders,
+    scratch: join(folder, "scratch"),
+    maxBytes: 2 ** 20,
+    freeBytes: async () => 2 ** 30,
+    signal: SIGNAL,
+    ...over,
+  });
 
 const config = (layers: number, architecture = HERE): string =>
   JSON.stringify({
@@ -102,6 +109,11 @@ describe("an archive of docker save", () => {
   it.each([
     ["gzip", gzipSync],
     ["zstd", zstdCompressSync],
+    [
+      "zstd of several frames",
+      (bytes: Buffer) =>
+        Buffer.concat([zstdCompressSync(bytes.subarray(0, 600)), zstdCompressSync(bytes.subarray(600))]),
+    ],
   ] as const)("may be compressed (%s), and leaves nothing unpacked", async (_, compress) => {
     const path = join(folder, "tool.tar.x");
     writeFileSync(path, compress(Buffer.concat([...dockerSave(), endOfTar])));
@@ -195,6 +207,14 @@ describe("a file that is no image", () => {
     const path = join(folder, "bomb.tar.gz");
     writeFileSync(path, gzipSync(Buffer.alloc(2 ** 21)));
     await expect(open(path)).rejects.toThrow(/more than 1048576 bytes/);
+    expect(readdirSync(join(folder, "scratch"))).toEqual([]);
+  });
+
+  it("more than the disk has, or wanted no more, is stopped", async () => {
+    const path = join(folder, "large.tar.gz");
+    writeFileSync(path, gzipSync(Buffer.alloc(2 ** 19)));
+    await expect(open(path, null, { freeBytes: async () => 1000 })).rejects.toMatchObject({ code: "DISK_FULL" });
+    await expect(open(path, null, { signal: AbortSignal.abort(new Error("left")) })).rejects.toThrow("left");
     expect(readdirSync(join(folder, "scratch"))).toEqual([]);
   });
 });

@@ -2,10 +2,9 @@ import { randomUUID } from "node:crypto";
 import { constants, createReadStream, createWriteStream, existsSync, realpathSync } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname, isAbsolute } from "node:path";
-import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { SluiceError } from "../../core/errors.ts";
+import { decompress, isCompressed } from "../decompress.ts";
 import type { ImageSource } from "../image.ts";
 import { dockerArchiveSource } from "./docker-archive.ts";
 import type { FileSet } from "./file-set.ts";
@@ -21,6 +20,9 @@ export interface ImageFileOptions {
   readonly scratch: string;
   /** Of a compressed archive, unpacked. */
   readonly maxBytes: number;
+  /** What the disk has for it there. */
+  readonly freeBytes: () => Promise<number>;
+  readonly signal: AbortSignal;
 }
 
 /** An image that lies on this machine: an archive of `docker save` or of an OCI layout, gzip and zstd too, or an OCI layout's folder.
@@ -90,57 +92,57 @@ async function openFiles(path: string, image: string, options: ImageFileOptions)
       return folderFiles(path);
     }
     if (!stats.isFile()) throw new SluiceError("IMAGE_INVALID", `Cannot use "${image}": it is no file`);
-    const compression = stats.size < 4 ? null : compressionOf(await readPart(file, 0, 4));
-    if (compression === null) return await tarFiles(file);
-    return await unpacked(file, compression, image, options);
+    if (stats.size < 4 || !isCompressed(await readPart(file, 0, 4))) return await tarFiles(file);
+    return await unpacked(file, image, options);
   } catch (error) {
     await file.close().catch(() => {});
     throw error;
   }
 }
 
-type Compression = "gzip" | "zstd";
-
-function compressionOf(start: Buffer): Compression | null {
-  if (start.readUInt16BE(0) === 0x1f8b) return "gzip";
-  return start.readUInt32LE(0) === 0xfd2fb528 ? "zstd" : null;
-}
-
 /** Files of a compressed archive are found by seeking, so it is unpacked once, into a file without a name. */
-async function unpacked(
-  file: FileHandle,
-  compression: Compression,
-  image: string,
-  { scratch, maxBytes }: ImageFileOptions,
-): Promise<FileSet> {
+async function unpacked(file: FileHandle, image: string, options: ImageFileOptions): Promise<FileSet> {
+  const { scratch, signal } = options;
   const path = `${scratch}/${randomUUID()}.tar`;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  try {
+  const freeBytes = await options.freeBytes();
+  async function* bounded(): AsyncGenerator<Uint8Array> {
     let bytes = 0;
-    const bound = new Transform({
-      transform(piece: Buffer, _encoding, done) {
-        bytes += piece.length;
-        if (bytes <= maxBytes) done(null, piece);
-        else
-          done(new SluiceError("IMAGE_INVALID", `Cannot use "${image}": unpacked it has more than ${maxBytes} bytes`));
-      },
-    });
-    const decompress = compression === "gzip" ? createGunzip() : createZstdDecompress();
-    await pipeline(
-      createReadStream("", { fd: file, start: 0, autoClose: false }),
-      decompress,
-      bound,
-      createWriteStream(path, { flags: "wx", mode: 0o600 }),
-    );
+    const pieces = createReadStream("", { fd: file, start: 0, autoClose: false });
+    for await (const piece of decompress(pieces, ARCHIVE_TYPE)) {
+      bytes += piece.length;
+      if (bytes > options.maxBytes) throw tooLarge(image, options.maxBytes);
+      if (bytes > freeBytes) throw noRoom(image);
+      yield piece;
+    }
+  }
+  try {
+    await pipeline(bounded, createWriteStream(path, { flags: "wx", mode: 0o600 }), { signal });
     await file.close();
     return await tarFiles(await open(path, "r"));
   } catch (error) {
+    signal.throwIfAborted();
     if (error instanceof SluiceError) throw error;
-    const isFull = error instanceof Error && "code" in error && error.code === "ENOSPC";
-    throw new SluiceError(isFull ? "DISK_FULL" : "IMAGE_INVALID", `Cannot unpack "${image}": ${String(error)}`, {
-      cause: error,
-    });
+    const code = error instanceof Error && "code" in error ? error.code : "";
+    throw code === "ENOSPC" || code === "EDQUOT"
+      ? noRoom(image, error)
+      : new SluiceError("IMAGE_INVALID", `Cannot unpack "${image}": ${String(error)}`, { cause: error });
   } finally {
     await rm(path, { force: true });
   }
+}
+
+/** What is in it decides; this says no more than that it is an archive. */
+const ARCHIVE_TYPE = "application/vnd.oci.image.layer.v1.tar";
+
+function tooLarge(image: string, maxBytes: number): SluiceError {
+  return new SluiceError("IMAGE_INVALID", `Cannot use "${image}": unpacked it has more than ${maxBytes} bytes`);
+}
+
+function noRoom(image: string, cause?: unknown): SluiceError {
+  return new SluiceError(
+    "DISK_FULL",
+    `Cannot unpack "${image}": the file system of the images has no room for it (remove images, or give it more room)`,
+    { cause },
+  );
 }

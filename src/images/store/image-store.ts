@@ -236,6 +236,10 @@ class LayerStore implements ImageStore {
     });
   }
 
+  freeBytes(): Promise<number> {
+    return this.#room.freeBytes();
+  }
+
   list(): readonly StoredImage[] {
     return [...this.#shelf.images.values()].map((image) => ({
       digest: image.record.digest,
