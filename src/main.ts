@@ -24,6 +24,7 @@ import { Closers } from "./main/closers.ts";
 import { exposeDataDir, requireReachable } from "./main/expose-data-dir.ts";
 import { keepInstances } from "./main/keep-instances.ts";
 import { keepReserve } from "./main/keep-reserve.ts";
+import { listening } from "./main/listening.ts";
 import { localCapacity } from "./main/local-capacity.ts";
 import { type OpenFilesShare, plentyOpenFiles, requireOpenFiles } from "./main/open-files.ts";
 import { openImages } from "./main/open-images.ts";
@@ -257,7 +258,9 @@ async function listen(
     clock,
   });
   if (Number.isFinite(files.s3Connections)) store.server.maxConnections = files.s3Connections;
-  const s3 = reachableUrl(config.host, await store.listen(config.host, config.s3.port), keys.s3 !== null);
+  const s3Address = { host: config.host, port: config.s3.port, flag: "--s3-port" };
+  const s3Port = await listening(s3Address, store.listen(config.host, config.s3.port));
+  const s3 = reachableUrl(config.host, s3Port, keys.s3 !== null);
   closers.add("object store", () => store.close());
   const storeCheck = blobs.openCheck(state);
   const gateway = createGateway({
@@ -292,7 +295,8 @@ async function listen(
     clock,
     log,
   });
-  const { url } = await gateway.listen(config.host, config.api.port);
+  const apiAddress = { host: config.host, port: config.api.port, flag: "--port" };
+  const { url } = await listening(apiAddress, gateway.listen(config.host, config.api.port));
   closers.add("gateway", () => gateway.close());
   const renewable = { api: gateway.renewTls, s3: (now: TlsKeys) => renewTlsKeys(store.server, now) };
   core.ownPorts.push(...[url, s3].map((address) => Number(new URL(address).port)));

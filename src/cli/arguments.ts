@@ -45,6 +45,9 @@ export function expectArguments(
   most = Number.POSITIVE_INFINITY,
 ): readonly string[] {
   const name = usage.split(" ")[0] ?? usage;
+  if (positionals.includes("")) {
+    throw new SluiceError("USAGE", `Cannot run "${name}": an argument is empty (usage: sluice ${usage})`);
+  }
   if (positionals.length < least) {
     throw new SluiceError("USAGE", `Cannot run "${name}": an argument is missing (usage: sluice ${usage})`);
   }

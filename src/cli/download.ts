@@ -35,9 +35,18 @@ export async function saveObject(
   onBytes: (count: number) => void,
   wait?: (ms: number) => Promise<unknown>,
 ): Promise<void> {
+  await refuseSpecial(download.path);
   const partial = join(dirname(download.path), partialName(download.bucket, download.key, download.etag));
   await patiently(() => grow(download, partial, source, onBytes), wait);
   await rename(partial, download.path);
+}
+
+/** A device or pipe would be replaced by a file, for every program of the machine. */
+async function refuseSpecial(path: string): Promise<void> {
+  const facts = await lstat(path).catch(() => null);
+  if (facts === null || facts.isFile() || facts.isSymbolicLink()) return;
+  const state = facts.isDirectory() ? "it is a folder" : "it is a device, pipe or socket";
+  throw new SluiceError("USAGE", `Cannot save into "${path}": ${state} (choose the name of a file)`);
 }
 
 async function grow(

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Credentials } from "../client/client.ts";
 import { SluiceError } from "../core/errors.ts";
@@ -88,7 +89,12 @@ async function rememberedFor(endpoint: string, io: Io): Promise<Credentials | nu
 /** The server that runs on a data directory, by what it wrote there. */
 async function onData(folder: string, io: Io, asked: boolean): Promise<Target | null> {
   const data = resolve(io.cwd, folder);
-  const server = (await isTrustedFolder(data)) ? await readPrivate(join(data, "server.json")) : null;
+  const isTrusted = await isTrustedFolder(data);
+  if (asked && !isTrusted && existsSync(data)) {
+    const cure = "run this as that user, or name the server with --endpoint";
+    throw new SluiceError("FORBIDDEN", `Cannot use "${folder}": it is no folder of this user or root (${cure})`);
+  }
+  const server = isTrusted ? await readPrivate(join(data, "server.json")) : null;
   if (server === null) {
     if (!asked) return null;
     throw new SluiceError(

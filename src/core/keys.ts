@@ -27,7 +27,7 @@ export function checkBucketName(name: string): void {
   if (!wellFormed || name.includes("..") || looksLikeAddress) {
     throw new SluiceError(
       "BUCKET_NAME_INVALID",
-      `Cannot use "${name}" as a bucket name: use 3 to 63 of a-z, 0-9, "-" and ".", starting and ending with a letter or digit`,
+      `Cannot use "${name}" as a bucket name: use 3 to 63 of a-z, 0-9, "-" and ".", starting and ending with a letter or digit${looksLikeAddress ? ", and no IP address" : name.includes("..") ? ", without two dots in a row" : ""}`,
     );
   }
 }

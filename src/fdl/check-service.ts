@@ -12,6 +12,8 @@ export interface ServerAbilities {
   readonly networks: readonly NetworkMode[];
   /** Its configuration lets services share the machine's own network. */
   readonly hostNetworkAllowed: boolean;
+  /** Sandboxes that it keeps ready at most, for all services together; null where that is not known. */
+  readonly readyAtMost: number | null;
   /** All that one job could ever get, on the largest worker; null when that is not known. */
   readonly capacity: Resources | null;
   /** Wall clock of services that give none; null for no limit. */
@@ -25,6 +27,7 @@ export const ANY_SERVER: ServerAbilities = {
   images: true,
   networks: ["none", "outbound", "host"],
   hostNetworkAllowed: true,
+  readyAtMost: null,
   capacity: null,
   defaultTimeoutMs: null,
   maxTimeoutMs: null,
@@ -41,6 +44,10 @@ export function checkService(spec: Service, server: ServerAbilities, findings: F
     findings.wrong(["image"], message, "name an image: docker.io/library/debian:12-slim", "IMAGE_UNSUPPORTED");
   } else checkNetwork(spec, server, findings);
   if (server.capacity !== null) checkCapacity(spec, server.capacity, findings);
+  if (server.readyAtMost !== null && spec.minInstances > server.readyAtMost)
+    findings.warn(
+      `Service "${spec.name}": this server keeps at most ${server.readyAtMost} sandboxes ready, all services together, not the ${spec.minInstances} of min_scale`,
+    );
 }
 
 /** Only an image has a program of its own to run. @param script as it was written */

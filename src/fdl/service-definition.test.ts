@@ -251,3 +251,13 @@ test("any definition goes through YAML, JSON and the server's answer unchanged",
     expect(serviceFromDefinition(definitionOf(spec), ANY_SERVER).spec, yaml).toEqual(spec);
   }
 });
+
+test("more sandboxes to be ready than the server keeps are said", () => {
+  const warned = (min_scale: number): readonly string[] =>
+    serviceFromDefinition(
+      { name: "api", image: "alpine", synchronous: { min_scale } },
+      { ...ANY_SERVER, readyAtMost: 4 },
+    ).warnings;
+  expect(warned(4)).toEqual([]);
+  expect(warned(5)).toEqual([expect.stringContaining("at most 4 sandboxes ready")]);
+});

@@ -28,6 +28,7 @@ const HOST = /^(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?
  *  @throws SluiceError IMAGE_UNSUPPORTED for what is no image's name
  *  @see https://github.com/distribution/reference (the grammar) */
 export function parseImageReference(text: string): ImageReference {
+  if (text === "host") throw refused(text, "it stands for the programs of the server's machine");
   const [named = "", digest, ...rest] = text.split("@");
   if (rest.length > 0) throw refused(text, "it has more than one @");
   if (digest !== undefined && !DIGEST.test(digest)) throw refused(text, "its digest is not sha256: and 64 hex digits");

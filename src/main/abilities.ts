@@ -11,6 +11,7 @@ export async function serverAbilities(config: Config, sandbox: Sandbox, capacity
     images: report.guards.some(({ name, state }) => name === "image-root" && state === "enforced"),
     networks: report.networks,
     hostNetworkAllowed: config.sandbox.allowHostNetwork,
+    readyAtMost: config.sandbox.driver === "bubblewrap" ? config.local.slots : 0,
     capacity,
     defaultTimeoutMs: config.timeouts.defaultMs,
     maxTimeoutMs: config.timeouts.maxMs,

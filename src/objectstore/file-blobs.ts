@@ -26,7 +26,7 @@ export interface FileBlobsOptions {
   readonly folder: string;
   /** The group that may read blobs (decision 1), or null for nobody but the server. */
   readonly slotsGid: number | null;
-  /** Blobs up to this size go into their row, empty ones always. Default 32 KiB; uploads beyond 256 KiB become files all the same. */
+  /** Blobs up to this size go into their row, empty ones always. Default 32 KiB (the server sets `store.inline_bytes`); uploads beyond 256 KiB become files all the same. */
   readonly inlineBytes?: number;
   /** Bytes that uploads must leave free. Default null: 5 % of the file system, at least 1 GiB. */
   readonly keepFreeBytes?: number | null;

@@ -184,5 +184,6 @@ function inOurWords(error: unknown, what: string): unknown {
   if (code === "ENOSPC" || code === "EDQUOT")
     return new SluiceError("DISK_FULL", `${what}: its file system is full (free some space)`, { cause: error });
   if (error instanceof SluiceError || !(error instanceof Error)) return error;
-  return new SluiceError("BACKUP_INVALID", `${what}: ${error.message}`, { cause: error });
+  const why = code === "ENOTDIR" ? "a part of the path is no folder" : error.message;
+  return new SluiceError("BACKUP_INVALID", `${what}: ${why}`, { cause: error });
 }

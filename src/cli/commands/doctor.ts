@@ -81,7 +81,7 @@ function printReport(checks: readonly MachineCheck[], report: SandboxReport, io:
   const machine = checks.map(({ name, state, found, mend }) => ({ name, state, why: found, mend }));
   section(io, "This machine", machine);
   section(io, `Sandbox (${report.driver})`, report.guards);
-  const networks = report.networks.join(", ") || "none of none, outbound, host";
+  const networks = report.networks.join(", ") || "no mode works";
   io.stdout.write(`\nNetworks a service may ask for: ${networks}\n`);
   io.stdout.write(
     report.works ? "A sandbox started, ran and ended here.\n" : "No sandbox can run here: no job will start.\n",

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import type { ListedObject } from "../../client/s3-answers.ts";
 import { SluiceError } from "../../core/errors.ts";
@@ -54,10 +54,13 @@ async function planOne({ s3 }: Store, { bucket, key }: RemotePath, to: string, i
   }
   const path = resolve(io.cwd, to);
   const isFolder = to.endsWith("/") || (await isDirectory(path));
-  const file = isFolder ? resolve(path, localPath(basename(key))) : path;
+  const file = isFolder ? resolve(path, localPath(basename(key))) : await behindLink(path);
   await new FolderMaker(dirname(file)).make("");
   return { downloads: [{ bucket, key, path: file, sizeBytes: facts.sizeBytes, etag: facts.etag }], failures: [] };
 }
+
+/** A link that the user names is followed; what it names is written. */
+const behindLink = (path: string): Promise<string> => realpath(path).catch(() => path);
 
 const isDirectory = (path: string): Promise<boolean> =>
   stat(path).then(

@@ -57,9 +57,11 @@ export const command = defineCommand({
     const action = isAction(verb) ? ACTIONS[verb] : null;
     if (action) expectArguments(`jobs ${verb} ID…`, rest, 1);
     const { client } = await connect(flags, io);
+    if (what?.kind === "quiet" && what.service !== undefined) await requireKnown(client, what.service);
     if (what) return waitAndTell(client, what, io);
     if (action) return action(client, rest, format, io);
     const [service] = expectArguments("jobs [SERVICE]", positionals, 0, 1);
+    if (service !== undefined) await requireKnown(client, service);
     const states = parseStates(flags.state ?? []);
     const query: JobQuery = {
       ...since,
@@ -72,6 +74,13 @@ export const command = defineCommand({
 });
 
 type Client = Connection["client"];
+/** A name with a slip would have no jobs. One that was removed may have some.
+ *  @throws SluiceError SERVICE_UNKNOWN */
+async function requireKnown(client: Client, service: string): Promise<void> {
+  const { jobs } = await client.listJobs({ service, limit: 1 });
+  if (jobs.length === 0) await client.getService(service);
+}
+
 type Action = (client: Client, ids: readonly string[], format: Format, io: Io) => Promise<number>;
 
 const ACTIONS = {

@@ -1,4 +1,5 @@
 import type { Service } from "../../client/client.ts";
+import { SluiceError } from "../../core/errors.ts";
 import { defineCommand, expectArguments } from "../arguments.ts";
 import type { Command } from "../command.ts";
 import { type Connection, connect } from "../connect.ts";
@@ -21,6 +22,9 @@ const listing = defineCommand({
   ...shared,
   options: LIST_OPTIONS,
   async run({ flags, positionals }, io) {
+    const [verb, ...names] = positionals;
+    // Behind flags, where --data named the server.
+    if (verb === "rm") return removeFrom((await connect(flags, io)).client, names, false, io);
     const [name] = expectArguments("services [NAME]", positionals, 0, 1);
     const format = parseFormat(flags.output);
     const { client } = await connect(flags, io);
@@ -37,9 +41,13 @@ const removal = defineCommand({
     ...OTHER_SERVER_OPTIONS,
   },
   async run({ flags: { data = false, ...server }, positionals: [, ...names] }, io) {
-    expectArguments("services rm NAME… [--data]", names, 1);
-    const { client } = await connect(server, io);
-    return remove(client, names, data, io);
+    const folder = names.find((name) => !/^[A-Za-z0-9-]+$/.test(name));
+    if (folder !== undefined)
+      throw new SluiceError(
+        "USAGE",
+        `Cannot remove "${folder}": no service has such a name (behind rm, --data means the service's objects; a server's directory goes before: sluice services --data DIR rm NAME)`,
+      );
+    return removeFrom((await connect(server, io)).client, names, data, io);
   },
 });
 
@@ -110,7 +118,8 @@ function paths(entries: unknown): string {
   return entries.map((entry: { path?: unknown }) => text(entry?.path)).join(", ");
 }
 
-async function remove(client: Client, names: readonly string[], data: boolean, io: Io): Promise<number> {
+async function removeFrom(client: Client, names: readonly string[], data: boolean, io: Io): Promise<number> {
+  expectArguments("services rm NAME… [--data]", names, 1);
   // Nothing goes before every name is known: `rm NAME --data DIR` must not empty buckets and then stumble over DIR.
   for (const name of names) await client.getService(name);
   for (const name of names) {

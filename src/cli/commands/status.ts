@@ -6,6 +6,7 @@ import { type Io, say } from "../io.ts";
 import { FORMAT_OPTION, parseFormat, printData } from "../listing.ts";
 import { SERVER_OPTIONS } from "../server-options.ts";
 import { renderTable } from "../table.ts";
+import { counted } from "../text.ts";
 import { durationText } from "../units.ts";
 
 export const command = defineCommand({
@@ -28,7 +29,7 @@ export const command = defineCommand({
 
 function storeText({ sluice, minio }: Status): string {
   const { damaged_blobs: damaged } = sluice.store;
-  const counts = `${minio.buckets_count} buckets, ${minio.total_objects} objects`;
+  const counts = `${counted(minio.buckets_count, "bucket")}, ${counted(minio.total_objects, "object")}`;
   return damaged === 0 ? counts : `${counts}; ${damaged} damaged (see: sluice store check)`;
 }
 

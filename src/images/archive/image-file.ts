@@ -3,7 +3,7 @@ import { constants, createReadStream, createWriteStream, existsSync, realpathSyn
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname, isAbsolute } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { SluiceError } from "../../core/errors.ts";
+import { isSluiceError, SluiceError } from "../../core/errors.ts";
 import { decompress, isCompressed } from "../decompress.ts";
 import type { ImageSource } from "../image.ts";
 import { dockerArchiveSource } from "./docker-archive.ts";
@@ -32,7 +32,9 @@ export async function openImageFile(name: string, options: ImageFileOptions): Pr
   const { path, tag } = split(name);
   const image = `file:${name}`;
   const real = realPath(path, image, options.folders);
-  const files = await openFiles(real, image, options);
+  const files = await openFiles(real, image, options).catch((error: unknown) => {
+    throw isSluiceError(error, "IMAGE_INVALID") ? noImage(image, error.message.replace(/^Cannot [^:]*: /, "")) : error;
+  });
   try {
     if (isOciLayout(files)) return ociLayoutSource(files, image, tag);
     if (files.has("manifest.json")) return dockerArchiveSource(files, image, tag);
@@ -41,9 +43,13 @@ export async function openImageFile(name: string, options: ImageFileOptions): Pr
     throw error;
   }
   await files.close();
-  throw new SluiceError(
+  throw noImage(image, "it holds no image");
+}
+
+function noImage(image: string, why: string): SluiceError {
+  return new SluiceError(
     "IMAGE_INVALID",
-    `Cannot use "${image}": it is neither an archive of docker save nor an OCI layout`,
+    `Cannot use "${image}": it is neither an archive of docker save nor an OCI layout (${why})`,
   );
 }
 
