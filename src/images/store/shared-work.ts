@@ -32,6 +32,8 @@ export class SharedWork<Result> {
 
   /** @throws what the work throws; the signal's reason */
   async wait(signal: AbortSignal): Promise<Result> {
+    // It was begun for somebody who has left by now.
+    if (signal.aborted) this.#endUnlessWanted();
     signal.throwIfAborted();
     this.#waiting += 1;
     const { promise: left, reject } = Promise.withResolvers<never>();
@@ -42,7 +44,11 @@ export class SharedWork<Result> {
     } finally {
       signal.removeEventListener("abort", leave);
       this.#waiting -= 1;
-      if (this.#waiting === 0) this.#abort.abort(new Error("nobody waits for it any more"));
+      this.#endUnlessWanted();
     }
+  }
+
+  #endUnlessWanted(): void {
+    if (this.#waiting === 0) this.#abort.abort(new Error("nobody waits for it any more"));
   }
 }
