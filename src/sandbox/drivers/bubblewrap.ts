@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { SluiceError } from "../../core/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import { shareOut } from "../../lib/share-out.ts";
 import { findOutboundTools } from "../outbound/find-tools.ts";
 import type { Instance, ReadySpec, Sandbox, SandboxReport, SandboxSpec } from "../sandbox.ts";
 import { requireFreeId } from "../sandbox-id.ts";
@@ -173,12 +174,11 @@ class BubblewrapSandbox implements Sandbox {
     if (this.#closed || this.#parts.bwrap === null) return;
     await this.reclaim();
     const { pool, options } = this.#parts;
-    let room = options.warmSlots ?? DEFAULT_WARM_SLOTS;
-    const kept = wanted.map((want) => {
-      const count = Math.min(want.count, room);
-      room -= count;
-      return { ...want, count, flavour: flavourOf(want) };
-    });
+    const shares = shareOut(
+      wanted.map(({ count }) => count),
+      options.warmSlots ?? DEFAULT_WARM_SLOTS,
+    );
+    const kept = wanted.map((want, at) => ({ ...want, count: shares[at] ?? 0, flavour: flavourOf(want) }));
     pool.keep(kept);
     for (const want of kept) await this.#makeReady(want);
   }
