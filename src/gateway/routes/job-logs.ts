@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { SluiceError } from "../../core/errors.ts";
+import { isTerminal } from "../../core/job.ts";
 import { type Route, route } from "../route.ts";
 import { flag } from "../schemas/common.ts";
 import { jobParams } from "../schemas/jobs.ts";
@@ -28,6 +30,10 @@ export const jobLogRoutes = (wakeups: Wakeups): readonly Route[] => [
     answers: { 200: { description: "The log's bytes as they came", contentType: "text/plain" } },
     async handle(deps, { subject, query, signal }) {
       const { follow, timestamps, attempt = null } = query;
+      if (attempt !== null && attempt > subject.attempt && (!follow || isTerminal(subject.state))) {
+        const had = `it has had ${subject.attempt} so far`;
+        throw new SluiceError("JOB_UNKNOWN", `Cannot show attempt ${attempt} of job "${subject.id}": ${had}`);
+      }
       const stream = jobLog(deps, wakeups, { job: subject, attempt, follow, timestamps, signal });
       return { status: 200, stream, userMade: true };
     },

@@ -106,3 +106,12 @@ it("removes finished jobs only", async () => {
   expect([done.statusCode, done.body]).toEqual([204, ""]);
   expect((await call("DELETE", "/system/jobs/f1")).statusCode).toBe(404);
 });
+
+it("shows no log of an attempt that never was", async () => {
+  for (const [url, status] of [
+    ["/system/jobs/f1/logs?attempt=1", 200],
+    ["/system/jobs/f1/logs?attempt=2", 404],
+    ["/system/jobs/f1/logs?attempt=2&follow=true", 404],
+  ] as const)
+    expect((await server.inject({ url, headers: AS.ada })).statusCode, url).toBe(status);
+});
