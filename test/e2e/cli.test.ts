@@ -185,7 +185,7 @@ describe("services and jobs", () => {
     expect(await ok("services")).toMatch(/^words +host +.* texts\/in +texts\/out/m);
     expect(await ok("services", "words")).toMatch(/^memory +64Mi$/m);
     expect(await ok("services", "words")).not.toMatch(/token/);
-    expect(await fails(1, "services", "rm", "other", "--data", server.data)).toContain("SERVICE_UNKNOWN");
+    expect(await fails(2, "services", "rm", "other", "--data", server.data)).toContain("goes before");
     expect(await ok("services", "rm", "other")).toContain("its buckets stay");
   });
 

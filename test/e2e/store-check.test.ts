@@ -64,7 +64,7 @@ describe("sluice store check", () => {
     await put("small", Buffer.from("in its row"));
     await put("large", Buffer.alloc(2 * MIB, 7));
     expect(await check()).toMatchObject({ code: 0, lines: ["Checked 2 blobs, 2.0 MiB: all is well"], stderr: "" });
-    expect((await server.cli(["status"])).stdout).toMatch(/^Store {4}1 buckets, 2 objects$/m);
+    expect((await server.cli(["status"])).stdout).toMatch(/^Store {4}1 bucket, 2 objects$/m);
   });
 
   it("names a flipped bit, a deleted file and a file of nobody's, also as JSON, and changes nothing", async () => {
