@@ -56,12 +56,22 @@ export async function giveFolder(
     else await everyEntry(folder, give);
   }
   if (output === undefined) return { times: new Map(), entries };
-  // Looking at an inode also makes newer kernels (6.13) take a finer clock for its next change.
   const names = ["", ...(entries?.filter(isTop) ?? readdirSync(folder))];
   const times = names.map((name) => [name, changeTime(look(`${folder}/${name}`))] as const);
-  lchownSync(output, user?.uid ?? UNCHANGED, user?.gid ?? UNCHANGED);
-  const end = changeTime(look(output));
+  const end = giveLast(output, user, times);
   return { times: new Map(times.filter(([, time]) => time < end)), entries };
+}
+
+/** Newer kernels (6.13) take a fine clock for the next change of an inode that was looked at since its last one, unless the coarse clock has gone on: then
+ *  what was given since has the time of the output, which is given once more. */
+function giveLast(output: string, user: FolderUser | null, given: readonly (readonly [string, bigint])[]): bigint {
+  let end = 0n;
+  for (let tries = 0; tries < 2 && given.some(([, time]) => time >= end); tries++) {
+    look(output);
+    lchownSync(output, user?.uid ?? UNCHANGED, user?.gid ?? UNCHANGED);
+    end = changeTime(look(output));
+  }
+  return end;
 }
 
 /** For `chown`: no other owner, but the time of the change all the same. */
