@@ -16,3 +16,10 @@ it("gives blobs and tokens the promised lengths", () => {
   expect(newToken()).toMatch(/^[0-9a-f]{64}$/);
   expect(newToken()).not.toBe(newToken());
 });
+
+it("tokens and blob ids that are drawn one after the other never share bytes", () => {
+  const drawn = Array.from({ length: 1000 }, (_, at) => (at % 3 === 0 ? newToken() : newBlobId()));
+  const halves = drawn.flatMap((text) => text.match(/.{32}/g) ?? []);
+  expect(halves).toHaveLength(334 * 2 + 666);
+  expect(new Set(halves).size).toBe(halves.length);
+});

@@ -11,19 +11,21 @@ export const newEventId = (): string => randomUUID();
 export const newRevisionId = (): string => `rev-${randomBytes(8).toString("hex")}`;
 
 /** 128 random bits in hex: blob names cannot be guessed, so a path that leaks names no other. */
-export function newBlobId(): string {
-  if (at === pool.length) {
-    pool = randomBytes(ID_BYTES * 256);
-    at = 0;
-  }
-  at += ID_BYTES;
-  return pool.toString("hex", at - ID_BYTES, at);
-}
+export const newBlobId = (): string => randomHex(16);
 
-const ID_BYTES = 16;
+/** 64 hex characters, the form OSCAR's clients know. */
+export const newToken = (): string => randomHex(32);
+
 /** Random bytes are asked for in stretches: a call costs more than the bytes. */
+const POOL_BYTES = 4096;
 let pool = Buffer.alloc(0);
 let at = 0;
 
-/** 64 hex characters, the form OSCAR's clients know. */
-export const newToken = (): string => randomBytes(32).toString("hex");
+function randomHex(bytes: number): string {
+  if (at + bytes > pool.length) {
+    pool = randomBytes(POOL_BYTES);
+    at = 0;
+  }
+  at += bytes;
+  return pool.toString("hex", at - bytes, at);
+}

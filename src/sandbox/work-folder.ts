@@ -28,6 +28,8 @@ export interface FolderUser {
 const BLOCK_BYTES = 512;
 const OWNER_FILE = 0o600;
 const OWNER_FOLDER = 0o700;
+/** Set-id bits too. What has an access list shows its mask as the group's. */
+const ALL_RIGHTS = 0o7777;
 
 /** What is known of a work folder since it was given. */
 export interface GivenFolder {
@@ -104,7 +106,8 @@ export async function takeFolderBack(
   const take: Take = (path, stats = lstatSync(path)) => {
     meter.add(stats);
     if (user !== null) lchownSync(path, OWN_UID, OWN_GID);
-    if (!stats.isSymbolicLink()) chmodSync(path, stats.isDirectory() ? OWNER_FOLDER : OWNER_FILE);
+    const mode = stats.isDirectory() ? OWNER_FOLDER : OWNER_FILE;
+    if (!stats.isSymbolicLink() && (Number(stats.mode) & ALL_RIGHTS) !== mode) chmodSync(path, mode);
   };
   const seen = new Map([...given.times.keys()].map((name) => [name, look(`${folder}/${name}`)]));
   const untouched = new Set([...seen].filter(([name, now]) => changeTime(now) === given.times.get(name)).map(first));
