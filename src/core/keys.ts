@@ -24,10 +24,13 @@ export function checkKey(key: string): void {
 export function checkBucketName(name: string): void {
   const wellFormed = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name);
   const looksLikeAddress = /^\d+\.\d+\.\d+\.\d+$/.test(name);
-  if (!wellFormed || name.includes("..") || looksLikeAddress) {
+  const twoDots = name.includes("..");
+  if (!wellFormed || twoDots || looksLikeAddress) {
+    const dots = twoDots ? ", without two dots in a row" : "";
+    const besides = looksLikeAddress ? ", and no IP address" : dots;
     throw new SluiceError(
       "BUCKET_NAME_INVALID",
-      `Cannot use "${name}" as a bucket name: use 3 to 63 of a-z, 0-9, "-" and ".", starting and ending with a letter or digit${looksLikeAddress ? ", and no IP address" : name.includes("..") ? ", without two dots in a row" : ""}`,
+      `Cannot use "${name}" as a bucket name: use 3 to 63 of a-z, 0-9, "-" and ".", starting and ending with a letter or digit${besides}`,
     );
   }
 }

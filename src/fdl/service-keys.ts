@@ -1,4 +1,12 @@
-import type { KeyRow } from "./key-row.ts";
+import type { KeyRow, ValueType } from "./key-row.ts";
+
+/** What two dialects say alike: the levels are those of Python's logging. */
+export const LOG_LEVEL: ValueType = {
+  is: "choice",
+  of: ["NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+  or: "INFO",
+};
+export const NAME_RULE = "1 to 39 of a-z, 0-9 and `-`, starting and ending with a letter or digit";
 
 /** What OSCAR knows about running a script and this server does too.
  *  @see https://docs.oscar.grycap.net/latest/fdl/ */
@@ -10,7 +18,7 @@ export const SERVICE_KEYS: readonly KeyRow[] = [
     dialect: "oscar",
     effect: "acts",
     to: "name",
-    means: "1 to 39 of a-z, 0-9 and `-`, starting and ending with a letter or digit",
+    means: NAME_RULE,
   },
   {
     key: "cluster_id",
@@ -86,7 +94,7 @@ export const SERVICE_KEYS: readonly KeyRow[] = [
   },
   {
     key: "log_level",
-    type: { is: "choice", of: ["NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], or: "INFO" },
+    type: LOG_LEVEL,
     default: "INFO",
     dialect: "oscar",
     effect: "acts",

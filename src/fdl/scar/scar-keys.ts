@@ -1,11 +1,25 @@
-import type { KeyRow } from "../key-row.ts";
+import type { KeyRow, ValueType } from "../key-row.ts";
+import { LOG_LEVEL, NAME_RULE } from "../service-keys.ts";
 
 /** What SCAR's files say of a function on AWS Lambda and Batch. Rows with the effect `aws` mean nothing on any other machine.
  *  @see https://scar.readthedocs.io/en/latest/ */
 
-const LOG_LEVELS = ["NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+const TEXT: ValueType = { is: "text" };
+const INTEGER: ValueType = { is: "integer" };
+const BOOLEAN: ValueType = { is: "boolean" };
 export const DEFAULT_LAMBDA_MIB = 512;
 export const DEFAULT_BATCH_MIB = 1024;
+
+/** A row that says something of the service here too. */
+function acts(
+  key: string,
+  type: ValueType,
+  to: string,
+  means: string,
+  more: Pick<KeyRow, "default" | "required"> = {},
+): KeyRow {
+  return { key, type, ...more, dialect: "scar", effect: "acts", to, means };
+}
 
 function ofAws(key: string, means: string): KeyRow {
   return { key, type: { is: "any" }, dialect: "scar", effect: "aws", to: "-", means };
@@ -13,82 +27,42 @@ function ofAws(key: string, means: string): KeyRow {
 
 /** Rows that both dialects have. */
 const FUNCTION_KEYS: readonly KeyRow[] = [
-  {
-    key: "memory",
-    type: { is: "integer" },
-    default: DEFAULT_LAMBDA_MIB,
-    dialect: "scar",
-    effect: "acts",
-    to: "memory",
-    means: "MiB of one job",
-  },
-  {
-    key: "execution_mode",
-    type: { is: "choice", of: ["lambda", "lambda-batch", "batch"] },
-    default: "lambda",
-    dialect: "scar",
-    effect: "acts",
-    to: "memory, cpu, enable_gpu, timeout",
-    means:
-      "whose limits count: Lambda's memory and timeout, or Batch's memory, vCPUs and GPU without a timeout; `lambda-batch` has Batch's, and the larger memory",
-  },
-  {
-    key: "log_level",
-    type: { is: "choice", of: LOG_LEVELS, or: "INFO" },
-    default: "INFO",
-    dialect: "scar",
-    effect: "acts",
-    to: "log_level",
-    means: "what the script finds in LOG_LEVEL",
-  },
-  {
-    key: "init_script",
-    type: { is: "text" },
-    dialect: "scar",
-    effect: "acts",
-    to: "script",
-    means: "the path of the script beside the file. Without one the image's own program runs",
-  },
-  {
-    key: "run_script",
-    type: { is: "text" },
-    dialect: "scar",
-    effect: "acts",
-    to: "script",
-    means: "the same, where there is no `init_script`",
-  },
-  {
-    key: "preheat",
-    type: { is: "boolean" },
-    default: false,
-    dialect: "scar",
-    effect: "acts",
-    to: "image_prefetch, synchronous.min_scale",
-    means: "`true` pulls the image when the service is applied, and keeps one sandbox ready",
-  },
+  acts("memory", INTEGER, "memory", "MiB of one job", { default: DEFAULT_LAMBDA_MIB }),
+  acts(
+    "execution_mode",
+    { is: "choice", of: ["lambda", "lambda-batch", "batch"] },
+    "memory, cpu, enable_gpu, timeout",
+    "whose limits count: Lambda's memory and timeout, or Batch's memory, vCPUs and GPU without a timeout; `lambda-batch` has Batch's, and the larger memory",
+    { default: "lambda" },
+  ),
+  acts("log_level", LOG_LEVEL, "log_level", "what the script finds in LOG_LEVEL", { default: "INFO" }),
+  acts(
+    "init_script",
+    TEXT,
+    "script",
+    "the path of the script beside the file. Without one the image's own program runs",
+  ),
+  acts("run_script", TEXT, "script", "the same, where there is no `init_script`"),
+  acts(
+    "preheat",
+    BOOLEAN,
+    "image_prefetch, synchronous.min_scale",
+    "`true` pulls the image when the service is applied, and keeps one sandbox ready",
+    { default: false },
+  ),
   ofAws("description", "a sentence for AWS's console"),
   ofAws("layers", "layers of the Lambda function"),
 ];
 
 export const AWS_FUNCTION_KEYS: readonly KeyRow[] = [
-  {
-    key: "lambda",
-    type: { is: "section", section: "lambda" },
-    required: true,
-    dialect: "scar",
-    effect: "acts",
-    to: "the service",
-    means: "the function itself",
-  },
-  {
-    key: "batch",
-    type: { is: "section", section: "batch" },
-    default: {},
-    dialect: "scar",
-    effect: "acts",
-    to: "cpu, memory, enable_gpu",
-    means: "counts with `execution_mode: batch` and `lambda-batch`",
-  },
+  acts("lambda", { is: "section", section: "lambda" }, "the service", "the function itself", { required: true }),
+  acts(
+    "batch",
+    { is: "section", section: "batch" },
+    "cpu, memory, enable_gpu",
+    "counts with `execution_mode: batch` and `lambda-batch`",
+    { default: {} },
+  ),
   ofAws("iam", "the role that the function has on AWS"),
   ofAws("api_gateway", "a public HTTP address; here `POST /job/NAME` is there for every service"),
   ofAws("cloudwatch", "how long AWS keeps logs; here `logs` of the server's configuration says so"),
@@ -96,51 +70,24 @@ export const AWS_FUNCTION_KEYS: readonly KeyRow[] = [
 ];
 
 export const LAMBDA_KEYS: readonly KeyRow[] = [
-  {
-    key: "name",
-    type: { is: "text" },
-    required: true,
-    dialect: "scar",
-    effect: "acts",
-    to: "name",
-    means: "1 to 39 of a-z, 0-9 and `-`, starting and ending with a letter or digit",
-  },
+  acts("name", TEXT, "name", NAME_RULE, { required: true }),
   ...FUNCTION_KEYS,
-  {
-    key: "timeout",
-    type: { is: "integer" },
-    dialect: "scar",
-    effect: "acts",
-    to: "timeout",
-    means: "seconds of one attempt; without it the server's own, not AWS's 300",
-  },
-  {
-    key: "container",
-    type: { is: "section", section: "container" },
-    default: {},
-    dialect: "scar",
-    effect: "acts",
-    to: "image, environment",
-    means: "the image, which must be named, and its variables",
-  },
-  {
-    key: "input",
-    type: { is: "sections", section: "input" },
-    default: [],
-    dialect: "scar",
-    effect: "acts",
-    to: "input",
-    means: "as of a service, but a bucket alone is the whole bucket, and `s3` is the store of this server",
-  },
-  {
-    key: "output",
-    type: { is: "sections", section: "output" },
-    default: [],
-    dialect: "scar",
-    effect: "acts",
-    to: "output",
-    means: "the same",
-  },
+  acts("timeout", INTEGER, "timeout", "seconds of one attempt; without it the server's own, not AWS's 300"),
+  acts(
+    "container",
+    { is: "section", section: "container" },
+    "image, environment",
+    "the image, which must be named, and its variables",
+    { default: {} },
+  ),
+  acts(
+    "input",
+    { is: "sections", section: "input" },
+    "input",
+    "as of a service, but a bucket alone is the whole bucket, and `s3` is the store of this server",
+    { default: [] },
+  ),
+  acts("output", { is: "sections", section: "output" }, "output", "the same", { default: [] }),
   ofAws("environment", "variables of the Lambda function, not of the container"),
   ofAws("boto_profile", "the AWS account"),
   ofAws("region", "the AWS region"),
@@ -153,32 +100,17 @@ export const LAMBDA_KEYS: readonly KeyRow[] = [
   ofAws("asynchronous", "how SCAR calls the function"),
 ];
 
+/** In a container of today's files, and in a function of the first ones. */
+const IMAGE_KEYS: readonly KeyRow[] = [
+  acts("image", TEXT, "image", "an OCI image"),
+  acts("image_file", TEXT, "image", "an archive of `docker save` on the server, as `image: file:PATH`"),
+];
+
 export const CONTAINER_KEYS: readonly KeyRow[] = [
-  {
-    key: "image",
-    type: { is: "text" },
-    dialect: "scar",
-    effect: "acts",
-    to: "image",
-    means: "an OCI image",
-  },
-  {
-    key: "image_file",
-    type: { is: "text" },
-    dialect: "scar",
-    effect: "acts",
-    to: "image",
-    means: "an archive of `docker save` on the server, as `image: file:PATH`",
-  },
-  {
-    key: "environment",
-    type: { is: "section", section: "environment" },
+  ...IMAGE_KEYS,
+  acts("environment", { is: "section", section: "environment" }, "environment", "variables of the script", {
     default: {},
-    dialect: "scar",
-    effect: "acts",
-    to: "environment",
-    means: "variables of the script",
-  },
+  }),
   ofAws("timeout_threshold", "what Lambda's time leaves for uploads, which take none of the script's here"),
   ofAws('timeout_threshold"', "the same, as SCAR's own example has it"),
   ofAws("alpine", "a musl build of the supervisor; nothing of ours runs inside the image"),
@@ -186,33 +118,9 @@ export const CONTAINER_KEYS: readonly KeyRow[] = [
 ];
 
 export const BATCH_KEYS: readonly KeyRow[] = [
-  {
-    key: "vcpus",
-    type: { is: "integer" },
-    default: 1,
-    dialect: "scar",
-    effect: "acts",
-    to: "cpu",
-    means: "cores of one job",
-  },
-  {
-    key: "memory",
-    type: { is: "integer" },
-    default: DEFAULT_BATCH_MIB,
-    dialect: "scar",
-    effect: "acts",
-    to: "memory",
-    means: "MiB of one job",
-  },
-  {
-    key: "enable_gpu",
-    type: { is: "boolean" },
-    default: false,
-    dialect: "scar",
-    effect: "acts",
-    to: "enable_gpu",
-    means: "one GPU for each job",
-  },
+  acts("vcpus", INTEGER, "cpu", "cores of one job", { default: 1 }),
+  acts("memory", INTEGER, "memory", "MiB of one job", { default: DEFAULT_BATCH_MIB }),
+  acts("enable_gpu", BOOLEAN, "enable_gpu", "one GPU for each job", { default: false }),
   ofAws("boto_profile", "the AWS account"),
   ofAws("region", "the AWS region"),
   ofAws("service_role", "the role that Batch has on AWS"),
@@ -223,61 +131,18 @@ export const BATCH_KEYS: readonly KeyRow[] = [
 
 /** SCAR's first files: `functions` holds them by their names. */
 export const SCAR_FUNCTION_KEYS: readonly KeyRow[] = [
-  { ...(CONTAINER_KEYS[0] as KeyRow) },
-  { ...(CONTAINER_KEYS[1] as KeyRow) },
+  ...IMAGE_KEYS,
   ...FUNCTION_KEYS,
-  {
-    key: "time",
-    type: { is: "integer" },
-    dialect: "scar",
-    effect: "acts",
-    to: "timeout",
-    means: "seconds of one attempt",
-  },
-  {
-    key: "s3",
-    type: { is: "section", section: "scar s3" },
+  acts("time", INTEGER, "timeout", "seconds of one attempt"),
+  acts("s3", { is: "section", section: "scar s3" }, "input, output", "where files come from and go to", {
     default: {},
-    dialect: "scar",
-    effect: "acts",
-    to: "input, output",
-    means: "where files come from and go to",
-  },
-  {
-    key: "environment",
-    type: { is: "any" },
-    dialect: "scar",
-    effect: "acts",
-    to: "environment",
-    means: "variables of the script: a map, or a list of `NAME=value`",
-  },
-  {
-    key: "batch_vcpus",
-    type: { is: "integer" },
+  }),
+  acts("environment", { is: "any" }, "environment", "variables of the script: a map, or a list of `NAME=value`"),
+  acts("batch_vcpus", INTEGER, "cpu", "cores of one job, with `execution_mode: batch` and `lambda-batch`", {
     default: 1,
-    dialect: "scar",
-    effect: "acts",
-    to: "cpu",
-    means: "cores of one job, with `execution_mode: batch` and `lambda-batch`",
-  },
-  {
-    key: "batch_memory",
-    type: { is: "integer" },
-    default: DEFAULT_BATCH_MIB,
-    dialect: "scar",
-    effect: "acts",
-    to: "memory",
-    means: "MiB of one job, likewise",
-  },
-  {
-    key: "enable_gpu",
-    type: { is: "boolean" },
-    default: false,
-    dialect: "scar",
-    effect: "acts",
-    to: "enable_gpu",
-    means: "one GPU for each job, likewise",
-  },
+  }),
+  acts("batch_memory", INTEGER, "memory", "MiB of one job, likewise", { default: DEFAULT_BATCH_MIB }),
+  acts("enable_gpu", BOOLEAN, "enable_gpu", "one GPU for each job, likewise", { default: false }),
   ofAws("lambda_environment", "variables of the Lambda function, not of the container"),
   ofAws("timeout_threshold", "what Lambda's time leaves for uploads, which take none of the script's here"),
   ofAws("iam_role", "the role that the function has on AWS"),
@@ -288,20 +153,6 @@ export const SCAR_FUNCTION_KEYS: readonly KeyRow[] = [
 ];
 
 export const SCAR_S3_KEYS: readonly KeyRow[] = [
-  {
-    key: "input_bucket",
-    type: { is: "text" },
-    dialect: "scar",
-    effect: "acts",
-    to: "input",
-    means: "`bucket/folder…`; a bucket alone means its folder `NAME/input`",
-  },
-  {
-    key: "output_bucket",
-    type: { is: "text" },
-    dialect: "scar",
-    effect: "acts",
-    to: "output",
-    means: "the same with `NAME/output`; without it that folder of the input's bucket",
-  },
+  acts("input_bucket", TEXT, "input", "`bucket/folder…`; a bucket alone means its folder `NAME/input`"),
+  acts("output_bucket", TEXT, "output", "the same with `NAME/output`; without it that folder of the input's bucket"),
 ];
