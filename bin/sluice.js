@@ -8,7 +8,7 @@ import { setFlagsFromString } from "node:v8";
 const [major] = process.versions.node.split(".");
 if (Number(major) < 24) {
   process.stderr.write(
-    `sluice: NODE_TOO_OLD: Node ${process.versions.node} is too old: Sluice needs Node 24; run it with "npx sluice"\n`,
+    `sluice: NODE_TOO_OLD: Node ${process.versions.node} is too old: Sluice needs Node 24; in Sluice's own folder "npx sluice" brings it\n`,
   );
   process.exit(2);
 }

@@ -17,6 +17,6 @@ it.skipIf(old === undefined)("an older Node is told so in a sentence (skipped wh
   const { status, stdout, stderr } = spawnSync(old ?? "", [SLUICE_BIN, "--version"], { encoding: "utf8" });
   expect([status, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(
-    /^sluice: NODE_TOO_OLD: Node [\d.]+ is too old: Sluice needs Node 24; run it with "npx sluice"\n$/,
+    /^sluice: NODE_TOO_OLD: Node [\d.]+ is too old: Sluice needs Node 24; in Sluice's own folder "npx sluice" brings it\n$/,
   );
 });
